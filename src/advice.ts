@@ -1,0 +1,73 @@
+/**
+ * What an operator does about a refusal. Exhaustive: a new Reason does not compile without its advice. The caller
+ * never sees any of this.
+ */
+
+import type { Reason } from './refusal.ts'
+
+/** One or two sentences for each reason: what it means, and what mends it. */
+export const ADVICE: Readonly<Record<Reason, string>> = {
+  form_malformed: 'The client does not send a valid form. Send application/x-www-form-urlencoded.',
+  form_too_large: 'The form is over 64 KiB. Look at what the client sends besides the assertion.',
+  parameter_repeated: 'The client sends a parameter twice. Only resource may be repeated.',
+  parameter_missing: 'Add the parameter that is named in the detail.',
+  parameter_malformed: 'Correct the parameter that is named in the detail.',
+  credentials_ambiguous:
+    'The client sends a second credential. Remove client_secret, the Authorization header, or one assertion.',
+  grant_type_unsupported:
+    'Use client_credentials with a client_assertion, or the jwt-bearer grant with an assertion.',
+  resource_missing: 'Name the API or MCP server that the token is for in `resource`.',
+  resource_repeated: 'Ask for one resource at a time.',
+  resource_unknown: 'Add the resource to `resources` in the configuration, or correct the client.',
+  evidence_too_large:
+    'The token is longer than any platform makes. Look at what the client really sends.',
+  token_malformed:
+    'This is not a well-formed JWT. Look at the file or variable that the client reads.',
+  header_refused:
+    'The token header carries a member that could choose a key. No platform token needs it.',
+  algorithm_refused: 'The token is signed with an algorithm that this trust entry does not allow.',
+  type_refused:
+    'This is a token of another type (an access or ID token, say), not a platform token.',
+  issuer_untrusted:
+    'No trust entry has this `iss`. Compare it byte for byte with `issuer` of the entry you mean; a trailing slash counts. `kubernetes/serviceaccount` is a token from a Secret: mount a projected one.',
+  audience_wrong:
+    'The token was minted for another audience. Set `audience` of the projected volume to the one expected here.',
+  token_expired:
+    'The token is over. A kubelet renews the file: read it anew for each request, and compare the clocks.',
+  token_premature: 'The token is not valid yet. Compare the clocks of this host and of the issuer.',
+  lifetime_excessive:
+    'The token lives longer than the entry allows. Set expirationSeconds to 3600 or less.',
+  key_unknown:
+    'The issuer does not publish this key. Was the cluster made anew under the same issuer?',
+  signature_invalid:
+    'The token was changed, or was not signed by this issuer. Treat it as an attack.',
+  claim_invalid: 'The token does not have the shape that this platform gives its tokens.',
+  subject_mismatched:
+    '`sub` and the private claims name different workloads. Treat it as an attack.',
+  token_legacy:
+    'This is a token from a Secret, which never ends. Mount a projected serviceAccountToken volume instead.',
+  token_extended:
+    'This is the default token of the pod, extended for a year. Mount a projected volume with our audience.',
+  token_unbound:
+    'The token is bound to no pod: it was made by TokenRequest. Use a projected volume, or set `pod: optional`.',
+  token_foreign:
+    'The token is meant for a cloud provider or the API server. Mount a projected volume with our audience.',
+  evidence_revoked:
+    'The API server no longer accepts this token: its pod or service account is gone.',
+  evidence_replayed:
+    'This one-time credential was used before. If the client did not, somebody else did.',
+  client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
+  sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
+  policy_denied:
+    'No policy permits this. The explanation names the nearest policies and what was missing.',
+  policy_failed: 'A policy could not be evaluated, which denies. Correct the policy that is named.',
+  scope_malformed: 'The scope parameter is not a list of scope tokens (RFC 6749 §3.3).',
+  issuer_keys_unavailable: 'The keys of this issuer cannot be read. `countersign doctor` says why.',
+  review_unavailable:
+    'The API server did not answer the TokenReview. `countersign doctor` says why.',
+  store_unavailable: 'The store does not answer. Look at the disk of `store.sqlite`.',
+  audit_unavailable:
+    'The audit log cannot be written, so no token was issued. Look at its disk or pipe.',
+  signing_key_unavailable: 'There is no signing key yet. Look at the log of the start.',
+  overloaded: 'Too many requests wait for a dependency. Look at the stage times in /metrics.',
+}

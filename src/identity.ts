@@ -1,0 +1,147 @@
+/**
+ * The nouns of attestation: what a caller shows (Evidence), what has been proved (Identity), and the
+ * contract of whoever proves it (Attestor). Types only.
+ */
+
+import type { TSchema } from 'typebox'
+import type { Door } from './net/fetch.ts'
+import type { UnverifiedJwt } from './net/jwt.ts'
+import type { Detail } from './refusal.ts'
+
+/**
+ * How much a fact can be believed (strongest first).
+ * - `A` signed by the platform's control plane inside the evidence;
+ * - `B` read by us from the control plane, writable only by it or an administrator;
+ * - `C` read by us, but reported by a node or agent about itself;
+ * - `D` set by a tenant or by the caller.
+ */
+export type Grade = 'A' | 'B' | 'C' | 'D'
+
+/** One verified fact. `observedAt` is in epoch seconds; `source` says where it was read. */
+export type Fact = {
+  readonly value: string | number | boolean | readonly string[]
+  readonly grade: Grade
+  readonly source: string
+  readonly observedAt: number
+}
+
+/** Facts by dotted name, such as `pod.uid`. An unknown fact is absent, never null. */
+export type Facts = Readonly<Record<string, Fact>>
+
+/** A Cedar entity, by type and id. */
+export type EntityRef = { readonly type: string; readonly id: string }
+
+/** Whose credential this is within one request (RFC 7523 §2.1 and §2.2, RFC 8693 §2.1). */
+export type Role = 'workload' | 'subject' | 'actor' | 'attestation' | 'proof'
+
+/** The request parameter that carried the evidence; it decides the error code on the wire. */
+export type Carrier = 'assertion' | 'client_assertion' | 'subject_token' | 'actor_token'
+
+/** One unverified credential. Nothing in it may be believed. */
+export type Evidence = {
+  readonly role: Role
+  readonly carrier: Carrier
+  /** The credential as received, already capped in size by the HTTP room. */
+  readonly value: string
+}
+
+/** What an attestor proved about one party. Facts only, never a decision. */
+export type Identity = {
+  /** The attestor's kind, such as `kubernetes`. */
+  readonly kind: string
+  /** The trust entry that vouches, unique in the configuration: `kubernetes:prod-eu`. */
+  readonly trust: string
+  /** Canonical URI: `k8s://<cluster>/ns/<namespace>/sa/<name>`. It becomes `sub` and `client_id`. */
+  readonly uri: string
+  /** The Cedar principal. Its id and `uri` are made of the same parts. */
+  readonly principal: EntityRef
+  /** What the principal is in, innermost first: Namespace, then Cluster. */
+  readonly ancestry: readonly EntityRef[]
+  readonly facts: Facts
+  /** When the evidence was issued and when it ends, epoch seconds. A token never outlives `expiresAt`. */
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** Whether this evidence may be shown again, and its key in the replay store. */
+  readonly replay: { readonly policy: 'once' | 'reusable'; readonly key: string }
+  /** What a revocation can name: `pod:<cluster>/<uid>`, `node:<cluster>/<uid>`, …, unhashed. */
+  readonly lineage: readonly string[]
+}
+
+/** What verification needs and had to wait for. Opaque to everyone but the attestor that made it. */
+export type Prepared = { readonly verify: (nowSeconds: number) => Identity }
+
+/**
+ * One trust entry at work. Every method refuses by throwing `Refusal`.
+ * An attestor returns facts; it never judges whether the workload may have what it asks for.
+ */
+export interface Attestor {
+  readonly kind: string
+  /** Unique name of the trust entry: `<kind>:<name>`. */
+  readonly trust: string
+  /** The exact `iss` values that select this entry. Selection proves nothing. */
+  readonly issuers: readonly string[]
+  /** The sole audience that this entry accepts. */
+  readonly audience: string
+  /** Signature algorithms that this entry accepts (RFC 7518 §3.1). */
+  readonly algorithms: readonly string[]
+  /**
+   * Does all that must wait (key fetch, TokenReview), after the checks that cost nothing.
+   * Returns synchronously when nothing has to be waited for. `verify` then runs to the end at once:
+   * signature first, then claims.
+   */
+  prepare(jwt: UnverifiedJwt, nowSeconds: number): Prepared | Promise<Prepared>
+  /** Starts background work (key refresh). Never throws for an unreachable issuer. */
+  start(): Promise<void>
+  /** What an operator sees in `doctor`, `/readyz` logs and metrics. */
+  health(): AttestorHealth
+  close(): void
+}
+
+/** State of an attestor's key source, for people and for metrics. */
+export type AttestorHealth = {
+  readonly trust: string
+  readonly ready: boolean
+  readonly keys: number
+  /** Seconds since the keys were last read; null when they never were. */
+  readonly keysAgeSeconds: number | null
+  /** The issuer's clock minus ours when the keys were last read over HTTP; null when it is not known. */
+  readonly clockSkewSeconds: number | null
+  /** The last failure as a sentence for the operator; null when the last refresh worked. */
+  readonly problem: string | null
+}
+
+/** Reports one problem at a path below the trust entry's own settings. */
+export type Report = (path: readonly (string | number)[], message: string) => void
+
+/** What the configuration settles for an entry of any kind. */
+export type TrustCommon = {
+  readonly trust: string
+  readonly audience: string
+}
+
+/** The world as an attestor may see it: the one door out, the clock, and a log for the operator. */
+export type AttestorWorld = {
+  readonly door: Door
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly warn: (detail: Detail, sentence: string) => void
+}
+
+/**
+ * One kind of platform: a row of the table in `attestors/index.ts`. The configuration's schema, checks and
+ * factory live together, so that no other file names the kind.
+ */
+export interface AttestorKind<Settings> {
+  readonly kind: string
+  /** JSON Schema (TypeBox) of the settings below the kind's key, `environment` and `audience` excepted. */
+  readonly schema: TSchema
+  /** The entry's own name, unique within its kind. */
+  name(settings: Settings): string
+  /** The exact `iss` values this entry answers for. */
+  issuers(settings: Settings): readonly string[]
+  /** The entity that an `environment` holds: `Cluster::"prod-eu"`. */
+  anchor(settings: Settings): EntityRef
+  /** Reports what the schema cannot say. */
+  check(settings: Settings, report: Report): void
+  create(settings: Settings, common: TrustCommon, world: AttestorWorld): Attestor
+}

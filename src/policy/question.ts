@@ -1,0 +1,89 @@
+/**
+ * The input and the output of one decision. Primitives only, so that a recorded Question can be decided
+ * again under any Generation: explain, what-if and replay are that one function.
+ */
+
+import type { EntityRef, Facts } from '../identity.ts'
+
+/** What is asked of the broker (RFC 8693 for the last two). */
+export type Operation = 'issue' | 'exchange' | 'delegate'
+
+/** How a token is bound to its holder, weakest first: not at all, by DPoP (RFC 9449), by mTLS (RFC 8705). */
+export const SENDERS = ['bearer', 'dpop', 'mtls'] as const
+export type Sender = (typeof SENDERS)[number]
+
+/** One party of a request with every fact known about it, never pruned. */
+export type Party = {
+  readonly kind: string
+  readonly trust: string
+  readonly uri: string
+  readonly principal: EntityRef
+  readonly ancestry: readonly EntityRef[]
+  readonly facts: Facts
+}
+
+/**
+ * Everything a decision depends on besides the Generation. Local time, calendars, groups and
+ * environments are derived from the Generation inside `decide`, not recorded here.
+ */
+export type Question = {
+  readonly version: 1
+  /** The instant of the decision, epoch seconds. */
+  readonly at: number
+  /** The caller's address after the trusted-proxy rules; null when it is not an IP address. */
+  readonly sourceIp: string | null
+  readonly operation: Operation
+  readonly audience: string
+  /** Requested scopes, in the caller's order, without repeats. Empty asks for `issue`. */
+  readonly scopes: readonly string[]
+  /** The lifetime the token would have if no policy shortened it, seconds. */
+  readonly requestedTtl: number
+  readonly sender: Sender
+  /** The current actor: the Cedar principal, always. */
+  readonly actor: Party
+  /** Canonical URI of the token's `sub`. */
+  readonly subject: string
+  /** Prior actors, newest first (RFC 8693 §4.1). */
+  readonly chain: readonly string[]
+  readonly delegationDepth: number
+  /** Seconds since the actor's evidence was issued. */
+  readonly attestationAge: number
+}
+
+/** How one scope (or `issue`) was ruled. */
+export type Ruling = {
+  /** The Cedar action asked for: a scope, or `issue`. */
+  readonly action: string
+  /**
+   * - `permitted`: a permit matched, no forbid did, its obligations are met;
+   * - `forbidden`: a forbid matched;
+   * - `unmatched`: no permit matched;
+   * - `not_offered`: the audience does not offer this scope;
+   * - `sender_unmet`: permitted, but only for a token bound more strongly than this one;
+   * - `failed`: a policy could not be evaluated, which denies.
+   */
+  readonly result:
+    | 'permitted'
+    | 'forbidden'
+    | 'unmatched'
+    | 'not_offered'
+    | 'sender_unmet'
+    | 'failed'
+  /** Ids of the policies that decided, sorted. */
+  readonly policies: readonly string[]
+  /** Ids of the policies whose evaluation failed, sorted. */
+  readonly failing: readonly string[]
+}
+
+/** The judgement on one Question under one Generation. */
+export type Decision = {
+  /** Id of the Generation that judged. */
+  readonly generation: string
+  readonly rulings: readonly Ruling[]
+  /** The permitted scopes, in the order asked. */
+  readonly granted: readonly string[]
+  /** Whether a token may be issued: some scope was granted, or `issue` was permitted. */
+  readonly permitted: boolean
+  /** The strictest `@ttl` among the permits that granted something, seconds; null when none has one. */
+  readonly ttl: number | null
+}

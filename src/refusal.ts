@@ -1,0 +1,125 @@
+/**
+ * The one way a request is turned down. `REASONS` is closed: a new reason must say, on the spot, which
+ * class of answer it gets and the sentence the caller hears. Reasons are stable: operators alert on them.
+ */
+
+/** Which OAuth answer a reason gets. `evidence` depends on the carrier (RFC 6749 §5.2, RFC 7521 §4). */
+export type Answer =
+  | 'request'
+  | 'grant_type'
+  | 'evidence'
+  | 'target'
+  | 'scope'
+  | 'dependency'
+  | 'overload'
+
+type Entry = { readonly answer: Answer; readonly sentence: string }
+
+const EVIDENCE = 'The credential was not accepted.'
+const RETRY = 'A service this decision depends on cannot answer. Try again shortly.'
+
+/** Every reason for which a request is refused. The sentence is all that the caller hears. */
+export const REASONS = {
+  form_malformed: { answer: 'request', sentence: 'The request body is not a valid form.' },
+  form_too_large: { answer: 'request', sentence: 'The request is too large.' },
+  parameter_repeated: { answer: 'request', sentence: 'A parameter is repeated.' },
+  parameter_missing: { answer: 'request', sentence: 'A required parameter is missing.' },
+  parameter_malformed: { answer: 'request', sentence: 'A parameter has an invalid value.' },
+  credentials_ambiguous: {
+    answer: 'request',
+    sentence: 'The request carries more than one kind of credential.',
+  },
+  grant_type_unsupported: {
+    answer: 'grant_type',
+    sentence: 'This grant type is not supported.',
+  },
+
+  resource_missing: {
+    answer: 'target',
+    sentence: 'The request must name one resource (RFC 8707).',
+  },
+  resource_repeated: {
+    answer: 'target',
+    sentence: 'The request must name exactly one resource.',
+  },
+  resource_unknown: { answer: 'target', sentence: 'The requested resource is not served here.' },
+
+  evidence_too_large: { answer: 'evidence', sentence: EVIDENCE },
+  token_malformed: { answer: 'evidence', sentence: EVIDENCE },
+  header_refused: { answer: 'evidence', sentence: EVIDENCE },
+  algorithm_refused: { answer: 'evidence', sentence: EVIDENCE },
+  type_refused: { answer: 'evidence', sentence: EVIDENCE },
+  issuer_untrusted: { answer: 'evidence', sentence: EVIDENCE },
+  audience_wrong: { answer: 'evidence', sentence: EVIDENCE },
+  token_expired: { answer: 'evidence', sentence: EVIDENCE },
+  token_premature: { answer: 'evidence', sentence: EVIDENCE },
+  lifetime_excessive: { answer: 'evidence', sentence: EVIDENCE },
+  key_unknown: { answer: 'evidence', sentence: EVIDENCE },
+  signature_invalid: { answer: 'evidence', sentence: EVIDENCE },
+  claim_invalid: { answer: 'evidence', sentence: EVIDENCE },
+  subject_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+  token_legacy: { answer: 'evidence', sentence: EVIDENCE },
+  token_extended: { answer: 'evidence', sentence: EVIDENCE },
+  token_unbound: { answer: 'evidence', sentence: EVIDENCE },
+  token_foreign: { answer: 'evidence', sentence: EVIDENCE },
+  evidence_revoked: { answer: 'evidence', sentence: EVIDENCE },
+  evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
+  client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+
+  sender_unbound: {
+    answer: 'request',
+    sentence: 'This resource takes only tokens that are bound to a key of the caller.',
+  },
+  policy_denied: {
+    answer: 'scope',
+    sentence: 'No requested scope is permitted for this workload now.',
+  },
+  policy_failed: {
+    answer: 'scope',
+    sentence: 'No requested scope is permitted for this workload now.',
+  },
+  scope_malformed: { answer: 'scope', sentence: 'The scope parameter is malformed.' },
+
+  issuer_keys_unavailable: { answer: 'dependency', sentence: RETRY },
+  review_unavailable: { answer: 'dependency', sentence: RETRY },
+  store_unavailable: { answer: 'dependency', sentence: RETRY },
+  audit_unavailable: { answer: 'dependency', sentence: RETRY },
+  signing_key_unavailable: { answer: 'dependency', sentence: RETRY },
+  overloaded: { answer: 'overload', sentence: 'The server is busy. Try again shortly.' },
+} as const satisfies Record<string, Entry>
+
+/** The name of a reason; what the operator reads and the audit records. */
+export type Reason = keyof typeof REASONS
+
+/** Primitive data about a refusal, for the operator only. It never holds a token, assertion or key. */
+export type Detail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
+
+/** A request turned down for one of the closed set of reasons. */
+export class Refusal extends Error {
+  readonly reason: Reason
+  readonly detail: Detail
+
+  /**
+   * @param detail what the operator needs to mend it: expected and found values, names, ages
+   * @param options the cause, where a lower layer failed
+   */
+  constructor(reason: Reason, detail: Detail = {}, options?: ErrorOptions) {
+    super(reason, options)
+    this.name = 'Refusal'
+    this.reason = reason
+    this.detail = detail
+  }
+}
+
+const PRINTABLE_CHARACTERS = 200
+
+/**
+ * Unverified data made fit for a Detail: text of at most 200 characters without control characters.
+ * Anything that is not a string is shown as JSON.
+ */
+export function printable(unverified: unknown): string {
+  const text =
+    typeof unverified === 'string' ? unverified : (JSON.stringify(unverified) ?? 'nothing')
+  const shown = text.slice(0, PRINTABLE_CHARACTERS).replace(/\p{C}/gu, '\u{fffd}')
+  return text.length > PRINTABLE_CHARACTERS ? `${shown}…` : shown
+}
