@@ -1,0 +1,67 @@
+/**
+ * Claim checks that every kind of JWT evidence shares (RFC 7519 §4.1). They run twice: on unverified
+ * claims to refuse early at no cost, and after the signature to believe. No I/O. No clock.
+ */
+
+import type { JsonObject } from '../src/net/json.ts'
+import { printable, Refusal } from '../src/refusal.ts'
+
+/** How far the platform's clock may run ahead of ours. */
+const SKEW_SECONDS = 30
+
+/** When evidence was issued and when it ends, epoch seconds. */
+export type Window = { readonly issuedAt: number; readonly expiresAt: number }
+
+/** @throws Refusal `issuer_untrusted` unless `iss` is exactly the configured one */
+export function checkIssuer(claims: JsonObject, expected: string): void {
+  const found = claims['iss']
+  if (found !== expected) {
+    throw new Refusal('issuer_untrusted', { expected, found: printable(found) })
+  }
+}
+
+/**
+ * The sole audience of a token, or undefined when it has none, several, or something else than a string.
+ * A token for several audiences could be replayed here by any of the others.
+ */
+export function soleAudience(claims: JsonObject): string | undefined {
+  const aud = claims['aud']
+  const sole = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
+  return typeof sole === 'string' ? sole : undefined
+}
+
+/**
+ * Judges `exp`, `iat` and, where there is one, `nbf`. Nothing is tolerated past `exp`, because a token
+ * of ours must not outlive its evidence.
+ * @throws Refusal `claim_invalid`, `token_expired`, `token_premature`, `lifetime_excessive`
+ */
+export function checkWindow(
+  claims: JsonObject,
+  nowSeconds: number,
+  maxLifetimeSeconds: number,
+): Window {
+  const expiresAt = instant(claims, 'exp')
+  const issuedAt = instant(claims, 'iat')
+  const notBefore = claims['nbf'] === undefined ? issuedAt : instant(claims, 'nbf')
+  if (nowSeconds >= expiresAt) {
+    throw new Refusal('token_expired', { exp: expiresAt, secondsAgo: nowSeconds - expiresAt })
+  }
+  const earliest = Math.max(issuedAt, notBefore)
+  if (earliest > nowSeconds + SKEW_SECONDS) {
+    const detail = { iat: issuedAt, nbf: notBefore, secondsAhead: earliest - nowSeconds }
+    throw new Refusal('token_premature', { ...detail, toleratedSeconds: SKEW_SECONDS })
+  }
+  const lifetimeSeconds = expiresAt - issuedAt
+  if (lifetimeSeconds > maxLifetimeSeconds) {
+    throw new Refusal('lifetime_excessive', { lifetimeSeconds, maxLifetimeSeconds })
+  }
+  return { issuedAt, expiresAt }
+}
+
+/** NumericDate (RFC 7519 §2), whole seconds: a fraction or 1e308 is no instant a platform writes. */
+function instant(claims: JsonObject, name: string): number {
+  const value = claims[name]
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  const expected = 'whole seconds since the epoch'
+  throw new Refusal('claim_invalid', { claim: name, expected, found: printable(value) })
+}
