@@ -1,0 +1,200 @@
+/** Keeps the Generation that decides: loads it, watches its files, and swaps it whole when a better one loads. */
+
+import { type FSWatcher, watch } from 'node:fs'
+import type { Generation } from './policy/generation.ts'
+import { type Loaded, load } from './policy/load.ts'
+import type { PolicySettings, Problem, SourceFile } from './policy/settings.ts'
+import { renderProblem } from './problem.ts'
+import type { Detail } from './refusal.ts'
+import { snapshot } from './snapshot.ts'
+
+/** The policies of a running broker. */
+export interface Policies {
+  /** The generation that decides now. Take it once for each request. */
+  current(): Generation
+  status(): PolicyStatus
+  /**
+   * Reads the files again and loads them if they changed. Calls during a reload share the one after it.
+   *
+   * @returns the problems of a set that was refused, while the old one stays; else warnings
+   */
+  reload(): Promise<readonly Problem[]>
+  /** Reloads by itself from now on whenever the files change. */
+  watch(): void
+  close(): void
+}
+
+/** What an operator sees of the policies. */
+export type PolicyStatus = {
+  readonly generation: string
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number
+  readonly policies: number
+  /** The problems of the last set, when it was refused; null when the last set is the one that decides. */
+  readonly failing: readonly Problem[] | null
+  /** How many sets were refused since the start. */
+  readonly failures: number
+}
+
+/** What the keeper needs. */
+export type PoliciesOptions = {
+  /** A file, or a folder read recursively. */
+  readonly path: string
+  readonly settings: PolicySettings
+  readonly warn: (detail: Detail, sentence: string) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** How often files are looked at, whether or not the system reported a change, milliseconds. */
+  readonly pollEvery?: number
+}
+
+/** A set of policies that does not load. The message lists every problem, one a line. */
+export class PoliciesRefused extends Error {
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(['The policies do not load.', ...problems.map(renderProblem)].join('\n'))
+    this.name = 'PoliciesRefused'
+    this.problems = problems
+  }
+}
+
+const POLL_EVERY = 30_000
+/** Editors and ConfigMap swaps touch several files at once, milliseconds. */
+const SETTLE = 200
+
+/**
+ * Loads the policies and keeps them.
+ *
+ * @throws PoliciesRefused where the first set has errors; Error where its files cannot be read
+ */
+export async function keepPolicies(options: PoliciesOptions): Promise<Policies> {
+  const { path, settings, now } = options
+  const files = await snapshot(path)
+  const first = await load(files, settings)
+  if ('problems' in first) throw new PoliciesRefused(first.problems)
+  warnOf(first.warnings, options)
+  return keeper(options, files, { generation: first.generation, loadedAt: now() })
+}
+
+type Deciding = { readonly generation: Generation; readonly loadedAt: number }
+
+function keeper(options: PoliciesOptions, first: SourceFile[], initial: Deciding): Policies {
+  let deciding = initial
+  let seen = digest(first)
+  let failing: readonly Problem[] | null = null
+  let failures = 0
+  let running: Promise<readonly Problem[]> | null = null
+  let following: Promise<readonly Problem[]> | null = null
+  let stopWatching: (() => void) | null = null
+
+  const attempt = async (): Promise<readonly Problem[]> => {
+    const found = await read(options, seen)
+    if (found === null) return failing ?? []
+    seen = found.seen
+    if ('generation' in found.loaded) {
+      const { generation, warnings } = found.loaded
+      deciding = { generation, loadedAt: options.now() }
+      failing = null
+      warnOf(warnings, options)
+      return warnings
+    }
+    failing = found.loaded.problems
+    failures++
+    options.warn(
+      { generation: deciding.generation.id, problems: failing.map(renderProblem) },
+      'The changed policies were refused; the policies from before keep deciding.',
+    )
+    return failing
+  }
+
+  const start = (): Promise<readonly Problem[]> => {
+    following = null
+    running = attempt().finally(() => {
+      running = null
+    })
+    return running
+  }
+
+  // One at a time. Whoever asks during a run waits for the next: this one may have read too early.
+  const reload = (): Promise<readonly Problem[]> => {
+    if (running === null) return start()
+    following ??= running.then(start, start)
+    return following
+  }
+
+  return {
+    current: () => deciding.generation,
+    status: () => ({
+      generation: deciding.generation.id,
+      loadedAt: deciding.loadedAt,
+      policies: deciding.generation.policies.size,
+      failing,
+      failures,
+    }),
+    reload,
+    watch: () => {
+      stopWatching ??= watchFiles(options, () => void reload())
+    },
+    close: () => {
+      stopWatching?.()
+      stopWatching = null
+    },
+  }
+}
+
+/** Reads and loads; null when nothing changed since `seen`. Never rejects: a failure is a problem. */
+async function read(
+  { path, settings }: PoliciesOptions,
+  seen: string,
+): Promise<{ seen: string; loaded: Loaded } | null> {
+  try {
+    const files = await snapshot(path)
+    const found = digest(files)
+    return found === seen ? null : { seen: found, loaded: await load(files, settings) }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    if (message === seen) return null
+    const problem: Problem = { path, line: 1, column: 1, severity: 'error', message }
+    return { seen: message, loaded: { problems: [problem] } }
+  }
+}
+
+function digest(files: readonly SourceFile[]): string {
+  return JSON.stringify(files.map(({ path, text }) => [path, text]))
+}
+
+function warnOf(warnings: readonly Problem[], { warn }: PoliciesOptions): void {
+  if (warnings.length > 0)
+    warn({ problems: warnings.map(renderProblem) }, 'Policies have warnings.')
+}
+
+/** Calls `changed` some time after the files changed. Keeps no process alive. */
+function watchFiles(
+  { path, pollEvery = POLL_EVERY }: PoliciesOptions,
+  changed: () => void,
+): () => void {
+  let settling: NodeJS.Timeout | undefined
+  const settle = () => {
+    clearTimeout(settling)
+    settling = setTimeout(changed, SETTLE).unref()
+  }
+  // Some file systems report nothing, and a watched folder may be replaced: so files are polled as well.
+  const poll = setInterval(changed, pollEvery).unref()
+  const watcher = watchQuietly(path, settle)
+  return () => {
+    clearTimeout(settling)
+    clearInterval(poll)
+    watcher?.close()
+  }
+}
+
+function watchQuietly(path: string, changed: () => void): FSWatcher | null {
+  try {
+    const watcher = watch(path, { recursive: true, persistent: false }, changed)
+    watcher.on('error', () => watcher.close())
+    return watcher
+  } catch {
+    return null
+  }
+}
