@@ -1,0 +1,29 @@
+/** Relative paths: they start at the configuration's folder, wherever the server was started. */
+
+import { resolve } from 'node:path'
+import type { TSchema } from 'typebox'
+import { isTree } from './shape.ts'
+
+/** SQLite's name for a database that is no file. */
+export const IN_MEMORY = ':memory:'
+
+/**
+ * Copies settings with every path made absolute.
+ * @param schema marks paths by `format: 'path'`
+ * @param folder an absolute path
+ */
+export function resolvePaths(schema: TSchema, value: unknown, folder: string): unknown {
+  const { format, items, properties } = { format: undefined, items: {}, properties: {}, ...schema }
+  if (typeof value === 'string') {
+    return format === 'path' && value !== IN_MEMORY ? resolve(folder, value) : value
+  }
+  if (Array.isArray(value)) return value.map((item) => resolvePaths(items, item, folder))
+  if (!isTree(value)) return value
+  const known: Readonly<Record<string, TSchema>> = properties
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [
+      name,
+      resolvePaths((Object.hasOwn(known, name) ? known[name] : undefined) ?? {}, part, folder),
+    ]),
+  )
+}

@@ -1,0 +1,183 @@
+/**
+ * The shape of `countersign.yaml`: the types, the bounds and the defaults. What one setting means for
+ * another is in the readers beside this file. No `anyOf`: a message must name the one thing to mend.
+ */
+
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import type { AttestorKind } from '../identity.ts'
+import { DURATION_PATTERN } from '../units.ts'
+
+/** What stands where a setting is left out. */
+export const DEFAULTS = {
+  listen: { host: '0.0.0.0', port: 8443 },
+  admin: { host: '127.0.0.1', port: 9443 },
+  sqlite: '/var/lib/countersign/state.db',
+  rotateEvery: '30d',
+  retention: '7d',
+  maxTtl: '15m',
+} as const
+
+const strict = { additionalProperties: false }
+const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$'
+const NAME_TITLE = 'a name of at most 63 letters, digits, dots, dashes and underscores'
+
+const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description })
+const filePath = (description: string) =>
+  Type.String({ minLength: 1, maxLength: 2048, format: 'path', description })
+const port = (fallback: number) => Type.Integer({ minimum: 0, maximum: 65_535, default: fallback })
+const duration = (fallback: string, description: string) =>
+  Type.String({
+    pattern: DURATION_PATTERN,
+    default: fallback,
+    description,
+  })
+const zone = text('An IANA time zone, such as Europe/Berlin')
+const named = <Part extends TSchema>(part: Part) =>
+  Type.Record(Type.String({ pattern: NAME }), part, strict)
+
+const listen = Type.Object(
+  {
+    host: Type.Optional(Type.String({ minLength: 1, default: DEFAULTS.listen.host })),
+    port: Type.Optional(port(DEFAULTS.listen.port)),
+    tls: Type.Optional(
+      Type.Object(
+        { cert: filePath('Certificate chain'), key: filePath('Its private key') },
+        { ...strict, description: 'PEM files. Without: plain HTTP, behind a TLS proxy' },
+      ),
+    ),
+    trustedProxies: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 64,
+        description: 'CIDRs whose X-Forwarded-For is believed',
+      }),
+    ),
+  },
+  strict,
+)
+
+const admin = Type.Object(
+  {
+    host: Type.Optional(Type.String({ minLength: 1, default: DEFAULTS.admin.host })),
+    port: Type.Optional(port(DEFAULTS.admin.port)),
+  },
+  { ...strict, description: 'Metrics and decisions: on a loopback address only' },
+)
+
+const store = Type.Object({ sqlite: filePath('The database file') }, strict)
+
+const keys = Type.Object(
+  {
+    algorithm: Type.Optional(Type.Enum(['ES256'])),
+    rotateEvery: Type.Optional(duration(DEFAULTS.rotateEvery, 'From 1h to 366d')),
+    secret: Type.Optional(
+      Type.String({
+        writeOnly: true,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: the notation of the file
+        description: '${file:…} or ${env:…}, at least 32 characters',
+      }),
+    ),
+  },
+  strict,
+)
+
+const audit = Type.Object(
+  {
+    file: Type.Optional(filePath('Where AuditEvents are appended; standard output without it')),
+    retention: Type.Optional(
+      duration(DEFAULTS.retention, 'How long /decisions answers; 1h to 366d'),
+    ),
+  },
+  strict,
+)
+
+const resource = Type.Object(
+  {
+    audience: text('The absolute URI of a resource server, as tokens name it in `aud`'),
+    scopes: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+    maxTtl: Type.Optional(duration(DEFAULTS.maxTtl, 'From 30s to 24h')),
+    format: Type.Optional(Type.Enum(['jwt'])),
+    sender: Type.Optional(Type.Enum(['bearer', 'dpop', 'mtls'])),
+    claims: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$' }),
+        Type.Object(
+          {
+            fact: Type.String({
+              pattern: '^[a-z][A-Za-z0-9]*(\\.[A-Za-z0-9_./-]+)*$',
+              title: 'the name of a fact, such as namespaceLabels.team',
+            }),
+            grade: Type.Enum(['A', 'B', 'C', 'D']),
+          },
+          strict,
+        ),
+        strict,
+      ),
+    ),
+  },
+  strict,
+)
+
+const calendar = Type.Object(
+  { dates: Type.Array(Type.String(), { maxItems: 10_000 }), zone },
+  strict,
+)
+
+const policies = Type.Object(
+  {
+    path: filePath('The folder of *.cedar files'),
+    zones: Type.Optional(Type.Array(zone, { maxItems: 100 })),
+    calendars: Type.Optional(named(calendar)),
+    groups: Type.Optional(named(Type.Array(Type.String(), { maxItems: 10_000 }))),
+  },
+  strict,
+)
+
+/** Settings that an entry of any kind may have beside its own. */
+const common = {
+  environment: Type.Optional(Type.String({ pattern: NAME, title: NAME_TITLE })),
+  audience: Type.Optional(text('The sole `aud` accepted; the issuer, or a URL below it')),
+}
+
+const fixed = {
+  issuer: text('The exact URL of this server, without a trailing slash'),
+  listen: Type.Optional(listen),
+  admin: Type.Optional(admin),
+  store: Type.Optional(store),
+  keys: Type.Optional(keys),
+  audit: Type.Optional(audit),
+  resources: Type.Array(resource, { minItems: 1, maxItems: 10_000 }),
+  policies,
+}
+
+/** The settings as written; each trust entry is still `{ <kind>: settings }`. */
+export type RawSettings = Static<TObject<typeof fixed>> & {
+  readonly trust: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** What `environment` and `audience` look like in a trust entry, once the schema has held. */
+export type RawTrustCommon = { readonly environment?: string; readonly audience?: string }
+
+/** Parts of the settings, as written. */
+export type RawCalendar = Static<typeof calendar>
+export type RawPolicies = Static<typeof policies>
+export type RawResource = Static<typeof resource>
+
+/**
+ * The JSON Schema of `countersign.yaml`; editors and the Helm chart use the same one.
+ * @param kinds the attestors that a trust entry may name
+ */
+export function settingsSchema(kinds: readonly AttestorKind<unknown>[]): TSchema {
+  const entry = Type.Object(
+    Object.fromEntries(kinds.map(({ kind, schema }) => [kind, Type.Optional(withCommon(schema))])),
+    { ...strict, minProperties: 1, maxProperties: 1 },
+  )
+  return Type.Object(
+    { ...fixed, trust: Type.Array(entry, { minItems: 1, maxItems: 1000 }) },
+    { ...strict, title: 'Countersign configuration' },
+  )
+}
+
+function withCommon(schema: TSchema): TSchema {
+  const { properties, ...rest } = { properties: {}, ...schema }
+  return { ...rest, properties: { ...properties, ...common } }
+}

@@ -1,0 +1,215 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the notation of the file
+/** What a good configuration becomes. */
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { SCHEMA_FILE, schemaText } from '../../src/config/publish.ts'
+import { type Config, loadConfig, policySettings } from '../../src/config.ts'
+import { GOOD, LEAST, load, OPTIONS, swap } from './sample.ts'
+
+function config(text: string): Config {
+  const loaded = load(text)
+  assert.ok('config' in loaded, 'it loads')
+  assert.deepEqual(loaded.warnings, [])
+  return loaded.config
+}
+
+test('the sample of design.md becomes a Config in seconds and absolute paths', () => {
+  const { keys, ...rest } = config(GOOD)
+  assert.equal(keys.algorithm, 'ES256')
+  assert.equal(keys.rotateEverySeconds, 2_592_000)
+  assert.equal(keys.secret?.reveal(), 's'.repeat(32))
+  assert.deepEqual(rest, {
+    issuer: 'https://countersign.example.com',
+    listen: {
+      host: '0.0.0.0',
+      port: 8443,
+      tls: { cert: '/etc/countersign/tls/tls.crt', key: '/run/tls/tls.key' },
+      trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+    },
+    admin: { host: '127.0.0.1', port: 9443 },
+    store: { sqlite: '/var/lib/countersign/state.db' },
+    audit: { file: '/var/log/countersign/audit.jsonl', retentionSeconds: 604_800 },
+    trust: [
+      {
+        kind: 'kubernetes',
+        trust: 'kubernetes:prod-eu',
+        environment: 'production',
+        audience: 'https://countersign.example.com',
+        issuers: ['https://k8s.eu.example.com'],
+        anchor: { type: 'Cluster', id: 'prod-eu' },
+        settings: {
+          cluster: 'prod-eu',
+          issuer: 'https://k8s.eu.example.com',
+          jwks: { discovery: true },
+          liveness: 'jwks',
+        },
+      },
+      {
+        kind: 'kubernetes',
+        trust: 'kubernetes:prod-us',
+        environment: null,
+        audience: 'https://countersign.example.com/k8s/prod-us',
+        issuers: ['https://k8s.us.example.com'],
+        anchor: { type: 'Cluster', id: 'prod-us' },
+        settings: { cluster: 'prod-us', issuer: 'https://k8s.us.example.com' },
+      },
+    ],
+    resources: [
+      {
+        audience: 'https://mcp.example.com',
+        scopes: ['trades:read', 'trades:write'],
+        maxTtlSeconds: 900,
+        format: 'jwt',
+        sender: 'bearer',
+        claims: { team: { fact: 'namespaceLabels.team', grade: 'B' } },
+      },
+    ],
+    policies: {
+      path: '/etc/countersign/policies',
+      zones: ['Europe/Berlin'],
+      calendars: [
+        {
+          name: 'change-freeze',
+          zone: 'Europe/Berlin',
+          ranges: [
+            { from: '2026-12-24', to: '2027-01-02' },
+            { from: '2026-05-01', to: '2026-05-01' },
+          ],
+        },
+      ],
+      groups: [
+        {
+          name: 'payments-jobs',
+          members: [{ type: 'ServiceAccount', id: 'prod-eu/payments/settlement' }],
+        },
+      ],
+    },
+  })
+})
+
+test('what is left out has the defaults of design.md', () => {
+  const { trust, resources, policies, ...server } = config(LEAST)
+  assert.deepEqual(server, {
+    issuer: 'https://cs.example.com',
+    listen: { host: '0.0.0.0', port: 8443, tls: null, trustedProxies: [] },
+    admin: { host: '127.0.0.1', port: 9443 },
+    store: { sqlite: '/var/lib/countersign/state.db' },
+    keys: { algorithm: 'ES256', rotateEverySeconds: 2_592_000, secret: null },
+    audit: { file: null, retentionSeconds: 604_800 },
+  })
+  assert.equal(trust[0]?.audience, 'https://cs.example.com')
+  assert.deepEqual(resources[0], {
+    audience: 'https://mcp.example.com',
+    scopes: [],
+    maxTtlSeconds: 900,
+    format: 'jwt',
+    sender: 'bearer',
+    claims: {},
+  })
+  assert.deepEqual(policies, {
+    path: '/etc/countersign/policies',
+    zones: [],
+    calendars: [],
+    groups: [],
+  })
+})
+
+test('policies are compiled with the audiences, anchors, calendars and groups of the Config', () => {
+  const loaded = config(GOOD)
+  assert.deepEqual(policySettings(loaded), {
+    audiences: [{ audience: 'https://mcp.example.com', scopes: ['trades:read', 'trades:write'] }],
+    anchors: [
+      { entity: { type: 'Cluster', id: 'prod-eu' }, environment: 'production' },
+      { entity: { type: 'Cluster', id: 'prod-us' }, environment: null },
+    ],
+    zones: ['Europe/Berlin'],
+    calendars: loaded.policies.calendars,
+    groups: loaded.policies.groups,
+  })
+})
+
+test('a Config is frozen to the bottom', () => {
+  const parts: unknown[] = [config(GOOD)]
+  for (const part of parts) {
+    if (typeof part !== 'object' || part === null) continue
+    assert.ok(Object.isFrozen(part))
+    parts.push(...Object.values(part))
+  }
+  assert.ok(parts.length > 60)
+})
+
+test('a secret shows itself only to who asks for it', () => {
+  const { keys } = config(swap('${file:keys.secret}', '${env:LONG}'))
+  assert.equal(keys.secret?.reveal(), 'l'.repeat(40))
+  for (const shown of [JSON.stringify(keys), inspect(keys), String(keys.secret)]) {
+    assert.doesNotMatch(shown, /lll/)
+  }
+})
+
+test('a secret written in the file is a warning', () => {
+  const loaded = load(swap('${file:keys.secret}', 'x'.repeat(32)))
+  assert.ok('config' in loaded)
+  assert.deepEqual(loaded.warnings, [
+    {
+      path: 'countersign.yaml',
+      line: 10,
+      column: 53,
+      severity: 'warning',
+      message: 'keys.secret is written in the file itself; use ${file:PATH} or ${env:NAME}',
+    },
+  ])
+})
+
+for (const [what, part, by] of [
+  ['IPv6 loopback for the admin listener', 'host: 127.0.0.1', 'host: "::1"'],
+  ['localhost for the admin listener', 'host: 127.0.0.1', 'host: localhost'],
+  ['a time zone that is a link', 'zones: [Europe/Berlin]', 'zones: [Asia/Kolkata, UTC]'],
+  [
+    'an audience that is a URN',
+    '- audience: https://mcp.example.com',
+    '- audience: urn:example:mcp',
+  ],
+  ['an audience of another scheme', '- audience: https://mcp.example.com', '- audience: api://mcp'],
+  ['one address as a network', '10.0.0.0/8', '192.0.2.7/32'],
+  ['any free port, twice', 'port: 8443', 'port: 0'],
+] as const) {
+  test(`${what} is accepted`, () => {
+    config(swap(part, by))
+  })
+}
+
+test('an http issuer is accepted on loopback', () => {
+  const text = LEAST.replace('https://cs.example.com', 'http://127.0.0.1:8443')
+  assert.equal(config(`${text}listen: { host: 127.0.0.1 }`).issuer, 'http://127.0.0.1:8443')
+})
+
+test('kinds may share an audience, and entries of one kind an issuer', () => {
+  const shared = swap('https://k8s.us.example.com', 'https://k8s.eu.example.com')
+  const entry = '  - shop: { name: corner, issuer: https://shop.example.com, list: l.txt }\n'
+  const { trust } = config(shared.replace('resources:', `${entry}resources:`))
+  assert.deepEqual(
+    trust.map((one) => [one.trust, one.issuers]),
+    [
+      ['kubernetes:prod-eu', ['https://k8s.eu.example.com']],
+      ['kubernetes:prod-us', ['https://k8s.eu.example.com']],
+      ['shop:corner', ['https://shop.example.com']],
+    ],
+  )
+  assert.deepEqual(trust[2]?.settings, {
+    name: 'corner',
+    issuer: 'https://shop.example.com',
+    list: '/etc/countersign/l.txt',
+  })
+})
+
+test('without a list of kinds, all that there are may be named', () => {
+  const { kinds: _, ...options } = OPTIONS
+  assert.ok('config' in loadConfig(GOOD, options))
+})
+
+test('the published JSON Schema is up to date (npm run schema)', () => {
+  assert.equal(readFileSync(SCHEMA_FILE, 'utf8'), schemaText())
+})
