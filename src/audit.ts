@@ -1,0 +1,119 @@
+/**
+ * One AuditEvent for each request that reaches `exchange`: the whole Question, what was decided by which
+ * policies, and the outcome. It can be decided again under any Generation. It never holds a token.
+ */
+
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import type { Carrier } from './identity.ts'
+import type { Decision, Question } from './policy/question.ts'
+import { redact } from './redact.ts'
+import { type Detail, type Reason, Refusal } from './refusal.ts'
+import type { Store } from './store/store.ts'
+import { grouped } from './store/turn.ts'
+
+/** What was shown. `claimed…` is what unverified evidence said about itself; believe it only if issued. */
+export type AuditEvidence = {
+  readonly carrier: Carrier
+  /** SHA-256 of header.payload, base64url; null when the evidence could not be parsed. */
+  readonly digest: string | null
+  readonly claimedIssuer: string | null
+  readonly claimedSubject: string | null
+}
+
+/** The token that was issued, by hash: the audit can prove which token it was and cannot leak it. */
+export type AuditToken = {
+  readonly sha256: string
+  readonly kid: string
+  readonly scope: string
+  /** Epoch seconds. */
+  readonly expiresAt: number
+}
+
+/** One line of the audit log. */
+export type AuditEvent = {
+  readonly version: 1
+  /** The decision id: `X-Request-Id` of the answer and `jti` of the token. */
+  readonly id: string
+  /** ISO 8601, UTC. */
+  readonly at: string
+  readonly outcome: 'issued' | 'refused' | 'failed'
+  readonly reason: Reason | 'internal_error' | null
+  readonly detail: Detail
+  readonly grantType: string
+  readonly evidence: readonly AuditEvidence[]
+  /** Absent facts stay absent; null when the request was refused before the Question was complete. */
+  readonly question: Question | null
+  readonly decision: Decision | null
+  readonly token: AuditToken | null
+}
+
+/** Where audit lines go. `write` resolves when the line has left the process, newline included. */
+export type AuditSink = {
+  write(line: string): Promise<void>
+  close(): void
+}
+
+/** Writes and finds events. */
+export interface Audit {
+  /** @throws Refusal `audit_unavailable`: no token leaves without its event. */
+  record(event: AuditEvent): Promise<void>
+  /** The event by decision id, for as long as the retention keeps it; null when unknown. */
+  find(id: string): Promise<AuditEvent | null>
+}
+
+/** An audit that writes each event to the sink and keeps it in the store for `GET /decisions/{id}`. */
+export function auditTo(sink: AuditSink, store: Store): Audit {
+  return {
+    async record(event) {
+      const line = redact(JSON.stringify(event))
+      const at = Math.floor(Date.parse(event.at) / 1000)
+      try {
+        await Promise.all([
+          sink.write(`${line}\n`),
+          store.keepDecision({ id: event.id, at, event: line }),
+        ])
+      } catch (cause) {
+        throw new Refusal('audit_unavailable', {}, { cause })
+      }
+    },
+    async find(id) {
+      const line = await store.findDecision(id)
+      return line === null ? null : (JSON.parse(line) as AuditEvent)
+    },
+  }
+}
+
+/**
+ * Appends to a file, one write an event-loop turn. A line that a crash cut short stays a line of its own.
+ *
+ * @throws Error when the file cannot be opened for appending
+ */
+export function fileSink(path: string): AuditSink {
+  const fd = openSync(path, 'a+', 0o640)
+  const size = fstatSync(fd).size
+  const last = Buffer.alloc(1)
+  if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n') {
+    writeSync(fd, '\n')
+  }
+  const write = grouped((lines: readonly string[]) => {
+    const bytes = Buffer.from(lines.join(''))
+    for (let written = 0; written < bytes.length; ) {
+      written += writeSync(fd, bytes, written)
+    }
+    return lines.map(() => undefined)
+  })
+  return { write, close: () => closeSync(fd) }
+}
+
+/** Writes to a stream such as standard output; a closed pipe rejects. */
+export function streamSink(stream: NodeJS.WritableStream): AuditSink {
+  const write = grouped(
+    (lines: readonly string[]) =>
+      new Promise<readonly undefined[]>((resolve, reject) => {
+        stream.write(lines.join(''), (error) =>
+          error ? reject(error) : resolve(lines.map(() => undefined)),
+        )
+      }),
+  )
+  return { write, close: () => undefined }
+}

@@ -1,0 +1,81 @@
+/**
+ * What is about to be signed. A Grant only narrows: it holds no scope that its Decision did not grant and
+ * ends no later than its evidence. Pure: no I/O, no clock.
+ */
+
+import { createHash } from 'node:crypto'
+import type { ResourceConfig } from './config/resources.ts'
+import type { Fact, Identity } from './identity.ts'
+import { type Decision, type Question, SENDERS } from './policy/question.ts'
+import { Refusal } from './refusal.ts'
+
+/** What a resource asks of every token for it. */
+export type ResourceRules = Pick<ResourceConfig, 'audience' | 'maxTtlSeconds' | 'sender' | 'claims'>
+
+/** The claims of one access token, before they have their wire names. Times in epoch seconds. */
+export type Grant = {
+  readonly subject: string
+  readonly clientId: string
+  readonly audience: string
+  readonly scopes: readonly string[]
+  readonly issuedAt: number
+  readonly expiresAt: number
+  readonly lineage: readonly string[]
+  readonly claims: Readonly<Record<string, Fact['value']>>
+}
+
+/** The lifetime a token would have if no policy shortened it, seconds; 0 or less when evidence is over. */
+export function offeredTtl(identity: Identity, resource: ResourceRules, now: number): number {
+  return Math.min(resource.maxTtlSeconds, identity.expiresAt - now)
+}
+
+/**
+ * Narrows a permitted Question to what its Decision allows.
+ *
+ * @throws Refusal `policy_denied` or `policy_failed` when the Decision permits nothing, `sender_unbound` when the
+ *   resource takes only tokens that are bound more strongly than this one would be
+ */
+export function narrow(
+  question: Question,
+  decision: Decision,
+  identity: Identity,
+  resource: ResourceRules,
+): Grant {
+  if (!decision.permitted) {
+    const failed = decision.rulings.some((ruling) => ruling.result === 'failed')
+    throw new Refusal(failed ? 'policy_failed' : 'policy_denied', {
+      generation: decision.generation,
+      rulings: decision.rulings.map((ruling) => `${ruling.action}: ${ruling.result}`),
+    })
+  }
+  if (SENDERS.indexOf(question.sender) < SENDERS.indexOf(resource.sender)) {
+    throw new Refusal('sender_unbound', { found: question.sender, expected: resource.sender })
+  }
+  const ttl = Math.min(question.requestedTtl, decision.ttl ?? question.requestedTtl)
+  return {
+    subject: question.subject,
+    clientId: question.actor.uri,
+    audience: question.audience,
+    // INVARIANT: a subset of what was asked, whatever the decision says.
+    scopes: question.scopes.filter((scope) => decision.granted.includes(scope)),
+    issuedAt: question.at,
+    expiresAt: question.at + ttl,
+    lineage: identity.lineage.map(shortHash),
+    claims: claimsFrom(resource.claims, identity),
+  }
+}
+
+function claimsFrom(rules: ResourceRules['claims'], identity: Identity): Grant['claims'] {
+  const claims: Record<string, Fact['value']> = {}
+  for (const [claim, rule] of Object.entries(rules)) {
+    const fact = identity.facts[rule.fact]
+    // Grades are letters from the strongest, A, on. A fact that is absent or too weak gives no claim.
+    if (fact !== undefined && fact.grade <= rule.grade) claims[claim] = fact.value
+  }
+  return claims
+}
+
+/** 96 bits: enough that no two origins meet, short enough that a chain fits into a token. */
+function shortHash(origin: string): string {
+  return createHash('sha256').update(origin).digest('base64url').slice(0, 16)
+}

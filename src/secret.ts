@@ -1,0 +1,41 @@
+/** The secret that encrypts signing keys when the configuration names none: made beside the database. */
+
+import { randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { Detail } from './refusal.ts'
+
+const SECRET_BYTES = 32
+
+/**
+ * Reads the secret file of an embedded store, or makes it (mode 0600).
+ *
+ * @param database path of the database; `:memory:` gets a secret that is never written
+ * @returns the secret as text, to be used as `keys.secret` would be
+ */
+export function keysSecret(
+  database: string,
+  warn: (detail: Detail, sentence: string) => void,
+): string {
+  const made = randomBytes(SECRET_BYTES).toString('base64url')
+  if (database === ':memory:') return made
+  const path = `${database}.secret`
+  try {
+    // Exclusive: of two processes that start at once, one makes it and the other reads it.
+    const fd = openSync(path, 'wx', 0o600)
+    writeSync(fd, made)
+    fsyncSync(fd)
+    closeSync(fd)
+    warn(
+      { path },
+      'keys.secret is not set: made one beside the database; anyone who copies both has the signing keys',
+    )
+    return made
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  const kept = readFileSync(path, 'utf8').trim()
+  if (kept.length < SECRET_BYTES) {
+    throw new Error(`${path} is too short to be the secret of this store; restore it from a backup`)
+  }
+  return kept
+}

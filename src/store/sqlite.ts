@@ -1,0 +1,157 @@
+/**
+ * The embedded store: one SQLite file in WAL mode, for a single replica. Two connections, because they
+ * promise different things: spent evidence and keys are on the disk before an answer leaves
+ * (`synchronous=FULL`), kept decisions survive the process only (`NORMAL`) and so cost no fsync a request.
+ */
+
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { KeyRecord, Store, StoredDecision } from './store.ts'
+import { grouped } from './turn.ts'
+
+const SCHEMA_VERSION = 1
+
+const DURABLE_TABLES = `
+  CREATE TABLE IF NOT EXISTS spent (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS spent_until ON spent (until);
+  CREATE TABLE IF NOT EXISTS signing_key (
+    sequence INTEGER PRIMARY KEY,
+    kid TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    signs_from INTEGER NOT NULL,
+    public_jwk TEXT NOT NULL,
+    sealed_private BLOB NOT NULL
+  );`
+
+const DECISION_TABLES = `
+  CREATE TABLE IF NOT EXISTS decision (id TEXT PRIMARY KEY, at INTEGER NOT NULL, event TEXT NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS decision_at ON decision (at);`
+
+/** Rows dropped in one prune, so that a long-stopped broker does not stall on its first. */
+const PRUNE_BATCH = 5_000
+
+type Spend = { readonly key: string; readonly until: number }
+
+/**
+ * Opens or creates the store.
+ *
+ * @param path a file, made readable by its owner alone, or `:memory:`
+ * @throws Error with a sentence for the operator when the file is unusable or from a newer version
+ */
+export function openSqlite(path: string): Store {
+  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
+  const durable = connect(path, 'FULL', DURABLE_TABLES)
+  const journal = connect(path, 'NORMAL', DECISION_TABLES)
+
+  const insertSpent = durable.prepare('INSERT OR IGNORE INTO spent (key, until) VALUES (?, ?)')
+  const insertDecision = journal.prepare('INSERT INTO decision (id, at, event) VALUES (?, ?, ?)')
+  const selectDecision = journal.prepare('SELECT event FROM decision WHERE id = ?')
+
+  const spend = grouped((spends: readonly Spend[]) =>
+    transaction(durable, () =>
+      spends.map(({ key, until }) => insertSpent.run(key, until).changes === 1),
+    ),
+  )
+  const keepDecision = grouped((decisions: readonly StoredDecision[]) =>
+    transaction(journal, () =>
+      decisions.map(({ id, at, event }) => insertDecision.run(id, at, event)),
+    ),
+  )
+
+  return {
+    spend: (key, until) => spend({ key, until }),
+    async keepDecision(decision) {
+      await keepDecision(decision)
+    },
+    async findDecision(id) {
+      const row = selectDecision.get(id)
+      return row === undefined ? null : String(row['event'])
+    },
+    async listKeys() {
+      return durable.prepare('SELECT * FROM signing_key ORDER BY sequence').all().map(keyRecord)
+    },
+    async addKey(record) {
+      return addKey(durable, record)
+    },
+    async prune(now, decisionsBefore) {
+      prune(durable, 'spent', 'key', 'until', now)
+      prune(journal, 'decision', 'id', 'at', decisionsBefore)
+    },
+    close() {
+      durable.close()
+      journal.close()
+    },
+  }
+}
+
+function connect(path: string, synchronous: 'FULL' | 'NORMAL', tables: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 2_000 })
+  try {
+    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous};`)
+    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+    if (version > SCHEMA_VERSION) {
+      throw new Error(`${path} was written by a newer version (schema ${version})`)
+    }
+    transaction(database, () => database.exec(`${tables} PRAGMA user_version = ${SCHEMA_VERSION};`))
+    return database
+  } catch (cause) {
+    database.close()
+    throw new Error(`cannot use the store ${path}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    // A full disk can roll back by itself; a second ROLLBACK would then hide the cause.
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function addKey(database: DatabaseSync, record: KeyRecord): boolean {
+  const inserted = database
+    .prepare(
+      `INSERT OR IGNORE INTO signing_key
+         (sequence, kid, created_at, signs_from, public_jwk, sealed_private) VALUES (?, ?, ?, ?, ?, ?)`,
+    )
+    .run(
+      record.sequence,
+      record.kid,
+      record.createdAt,
+      record.signsFrom,
+      record.publicJwk,
+      record.sealedPrivate,
+    )
+  return inserted.changes === 1
+}
+
+function keyRecord(row: Record<string, unknown>): KeyRecord {
+  return {
+    kid: String(row['kid']),
+    sequence: Number(row['sequence']),
+    createdAt: Number(row['created_at']),
+    signsFrom: Number(row['signs_from']),
+    publicJwk: String(row['public_jwk']),
+    sealedPrivate: row['sealed_private'] as Uint8Array,
+  }
+}
+
+function prune(
+  database: DatabaseSync,
+  table: string,
+  key: string,
+  column: string,
+  before: number,
+): void {
+  database
+    .prepare(
+      `DELETE FROM ${table} WHERE ${key} IN
+         (SELECT ${key} FROM ${table} WHERE ${column} < ? LIMIT ${PRUNE_BATCH})`,
+    )
+    .run(before)
+}

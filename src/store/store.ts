@@ -1,0 +1,44 @@
+/**
+ * What the broker remembers: spent evidence, signing keys, and the decisions an operator may ask about.
+ * Tokens are not stored. Types only; `sqlite.ts` is the embedded implementation.
+ */
+
+/** A signing key at rest. Its private half is sealed (see `keys.ts`) before it comes here. */
+export type KeyRecord = {
+  /** RFC 7638 thumbprint of the public key. */
+  readonly kid: string
+  /** 1, 2, 3, …: unique, so that two replicas that rotate at once make one key, not two. */
+  readonly sequence: number
+  /** Epoch seconds. Published from `createdAt`, signs from `signsFrom`. */
+  readonly createdAt: number
+  readonly signsFrom: number
+  /** The public key as JSON Web Key (RFC 7517), serialised. */
+  readonly publicJwk: string
+  readonly sealedPrivate: Uint8Array
+}
+
+/** One AuditEvent as written, kept for `GET /decisions/{id}`. `at` is in epoch seconds. */
+export type StoredDecision = { readonly id: string; readonly at: number; readonly event: string }
+
+/**
+ * The store. Every method rejects when the database cannot answer; the callers then refuse the request.
+ */
+export interface Store {
+  /**
+   * Spends one-time evidence: true for the first caller of a key, false for every other, across restarts
+   * and replicas. Durable before it resolves.
+   * @param key hash in the one key space of all carriers and endpoints
+   * @param until epoch seconds after which the evidence is refused anyway and the row may go
+   */
+  spend(key: string, until: number): Promise<boolean>
+  /** Keeps an event until `prune` drops it. It survives the process, not a power cut. */
+  keepDecision(decision: StoredDecision): Promise<void>
+  /** The event as written, or null when it is unknown or past its retention. */
+  findDecision(id: string): Promise<string | null>
+  listKeys(): Promise<readonly KeyRecord[]>
+  /** Adds a key; false when another replica has already added one with that sequence. */
+  addKey(record: KeyRecord): Promise<boolean>
+  /** Drops spent rows past their end and decisions older than `decisionsBefore`, epoch seconds. */
+  prune(now: number, decisionsBefore: number): Promise<void>
+  close(): void
+}

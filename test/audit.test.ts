@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { test } from 'node:test'
+import { type AuditEvent, type AuditSink, auditTo, fileSink, streamSink } from '../src/audit.ts'
+import { openSqlite } from '../src/store/sqlite.ts'
+import { scratch } from './world/scratch.ts'
+
+const EVENT: AuditEvent = {
+  version: 1,
+  id: 'decision-1',
+  at: '2026-11-19T09:15:00.000Z',
+  outcome: 'refused',
+  reason: 'token_expired',
+  detail: { now: 5 },
+  grantType: 'client_credentials',
+  evidence: [{ carrier: 'assertion', digest: null, claimedIssuer: null, claimedSubject: null }],
+  question: null,
+  decision: null,
+  token: null,
+}
+
+function lines(): AuditSink & { readonly written: string[] } {
+  const written: string[] = []
+  return {
+    written,
+    async write(line) {
+      written.push(line)
+    },
+    close() {},
+  }
+}
+
+test('an event is one line, and is found again by its id', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  const sink = lines()
+  const audit = auditTo(sink, store)
+  await audit.record(EVENT)
+  assert.equal(sink.written.length, 1)
+  assert.match(sink.written[0] ?? '', /^\{.*\}\n$/)
+  assert.deepEqual(await audit.find('decision-1'), EVENT)
+  assert.equal(await audit.find('decision-2'), null)
+})
+
+test('what looks like a token does not reach the log, wherever it stood', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  const sink = lines()
+  const jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl'
+  await auditTo(sink, store).record({ ...EVENT, detail: { found: `scope ${jwt} x` } })
+  assert.equal(sink.written.join('').includes('eyJ'), false)
+  assert.match(sink.written.join(''), /scope \[token\] x/)
+  assert.equal((await store.findDecision(EVENT.id))?.includes('eyJ'), false)
+})
+
+test('an audit that cannot be written refuses the request', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  const full: AuditSink = { write: () => Promise.reject(new Error('ENOSPC')), close() {} }
+  await assert.rejects(auditTo(full, store).record(EVENT), { reason: 'audit_unavailable' })
+})
+
+test('a store that cannot keep the decision refuses the request', async () => {
+  const store = openSqlite(':memory:')
+  store.close()
+  await assert.rejects(auditTo(lines(), store).record(EVENT), { reason: 'audit_unavailable' })
+})
+
+test('a file is appended to, and a line that a crash cut short stays alone', async (t) => {
+  const path = join(scratch(t), 'audit.jsonl')
+  const first = fileSink(path)
+  await Promise.all([first.write('{"n":1}\n'), first.write('{"n":2}\n')])
+  first.close()
+  appendFileSync(path, '{"n":3,"cut')
+  const second = fileSink(path)
+  await second.write('{"n":4}\n')
+  second.close()
+  assert.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n":2}\n{"n":3,"cut\n{"n":4}\n')
+})
+
+test('a closed pipe refuses instead of losing events', async () => {
+  const stream = new Writable({
+    write(_chunk, _encoding, callback) {
+      callback(new Error('EPIPE'))
+    },
+  })
+  stream.on('error', () => undefined)
+  await assert.rejects(streamSink(stream).write('x\n'), { message: 'EPIPE' })
+})

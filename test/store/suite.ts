@@ -1,0 +1,91 @@
+/** What every store must do. One call for each implementation. */
+
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import type { KeyRecord, Store } from '../../src/store/store.ts'
+
+/** Opens the same database each time it is called within one test. */
+export type OpenStore = (t: TestContext) => () => Store
+
+export function keyRecord(sequence: number): KeyRecord {
+  return {
+    kid: `kid-${sequence}-${randomUUID()}`,
+    sequence,
+    createdAt: 1000 * sequence,
+    signsFrom: 1000 * sequence + 500,
+    publicJwk: '{"kty":"EC"}',
+    sealedPrivate: Uint8Array.of(1, 2, 3),
+  }
+}
+
+export function storeSuite(name: string, prepare: OpenStore): void {
+  test(`${name}: evidence is spent once, also after a restart`, async (t) => {
+    const open = prepare(t)
+    const first = open()
+    assert.equal(await first.spend('a', 100), true)
+    assert.equal(await first.spend('a', 100), false)
+    first.close()
+    const second = open()
+    t.after(() => second.close())
+    assert.equal(await second.spend('a', 100), false)
+    assert.equal(await second.spend('b', 100), true)
+  })
+
+  test(`${name}: of many that spend the same evidence in one turn, one wins`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    const answers = await Promise.all(Array.from({ length: 50 }, () => store.spend('same', 100)))
+    assert.equal(answers.filter(Boolean).length, 1)
+    assert.equal(answers[0], true)
+  })
+
+  test(`${name}: a decision is found again after a restart, until its retention ends`, async (t) => {
+    const open = prepare(t)
+    const first = open()
+    await Promise.all([
+      first.keepDecision({ id: 'old', at: 10, event: '{"n":1}' }),
+      first.keepDecision({ id: 'new', at: 20, event: '{"n":2}' }),
+    ])
+    first.close()
+    const second = open()
+    t.after(() => second.close())
+    assert.equal(await second.findDecision('old'), '{"n":1}')
+    await second.prune(0, 20)
+    assert.equal(await second.findDecision('old'), null)
+    assert.equal(await second.findDecision('new'), '{"n":2}')
+    assert.equal(await second.findDecision('never'), null)
+  })
+
+  test(`${name}: pruning forgets only evidence that is over`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    await store.spend('over', 50)
+    await store.spend('live', 51)
+    await store.prune(51, 0)
+    assert.equal(await store.spend('over', 60), true)
+    assert.equal(await store.spend('live', 60), false)
+  })
+
+  test(`${name}: two replicas that add the next key at once make one`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    const [winner, loser] = [keyRecord(1), keyRecord(1)]
+    assert.deepEqual([await store.addKey(winner), await store.addKey(loser)], [true, false])
+    await store.addKey(keyRecord(2))
+    const keys = await store.listKeys()
+    assert.deepEqual(
+      keys.map((key) => key.sequence),
+      [1, 2],
+    )
+    assert.equal(keys[0]?.kid, winner.kid)
+    assert.deepEqual(Buffer.from(keys[0]?.sealedPrivate ?? []), Buffer.of(1, 2, 3))
+  })
+
+  test(`${name}: a store that is closed refuses instead of forgetting`, async (t) => {
+    const store = prepare(t)()
+    store.close()
+    await assert.rejects(store.spend('x', 1))
+    await assert.rejects(store.keepDecision({ id: 'x', at: 1, event: '{}' }))
+  })
+}
