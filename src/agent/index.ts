@@ -1,0 +1,177 @@
+/**
+ * What an agent imports: `agent({ issuer, resource })` turns the identity that the infrastructure already gives the
+ * process into access tokens. The agent holds no secret; credential paths are fixed when it starts and never
+ * come from a model or a tool.
+ */
+
+import { readFile } from 'node:fs/promises'
+
+/** Where a projected service-account token is mounted by convention (see the README's pod snippet). */
+export const DEFAULT_TOKEN_FILE = '/var/run/secrets/countersign/token'
+
+/** RFC 7523 §2.1. */
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+/** A token is replaced when this share of its life has passed. */
+const RENEW_AT = 0.8
+
+const TIMEOUT_MS = 10_000
+
+/** What an agent is told once, by its deployment. */
+export type AgentOptions = {
+  /** The broker's issuer identifier, exactly. */
+  readonly issuer: string
+  /** The API or MCP server that tokens are for (RFC 8707). */
+  readonly resource: string
+  readonly scopes?: readonly string[]
+  /** Reads the platform's credential, anew for each token. Default: `kubernetes()`. */
+  readonly source?: () => Promise<string>
+  readonly fetch?: typeof fetch
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/** The broker's answer (RFC 6749 §5.1). */
+export type TokenResponse = {
+  readonly access_token: string
+  readonly token_type: string
+  readonly expires_in: number
+  readonly scope?: string
+}
+
+/** A source of access tokens for one resource. */
+export type Agent = {
+  /** A token with life left in it; asks the broker only when the last one is nearly over. */
+  token(): Promise<string>
+  /** Asks the broker now. */
+  request(): Promise<TokenResponse>
+  /** `fetch` with the token; after a 401 once more, with a new token. */
+  readonly fetch: typeof fetch
+}
+
+/** The broker said no, or could not be asked. `requestId` is what its operator needs to say why. */
+export class AgentError extends Error {
+  readonly code: string
+  readonly requestId: string | null
+
+  constructor(code: string, message: string, requestId: string | null, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'AgentError'
+    this.code = code
+    this.requestId = requestId
+  }
+}
+
+/** Reads a Kubernetes projected token. The kubelet replaces the file, so it is read for every request. */
+export function kubernetes(path: string = DEFAULT_TOKEN_FILE): () => Promise<string> {
+  return async () => {
+    try {
+      return (await readFile(path, 'utf8')).trim()
+    } catch (cause) {
+      throw new AgentError(
+        'credential_unreadable',
+        `cannot read the projected token ${path}: mount a serviceAccountToken volume with the broker's audience`,
+        null,
+        { cause },
+      )
+    }
+  }
+}
+
+/** @throws AgentError from every method when the broker refuses or cannot be reached */
+export function agent(options: AgentOptions): Agent {
+  const http = options.fetch ?? fetch
+  const now = options.now ?? Date.now
+  const source = options.source ?? kubernetes()
+  let endpoint: Promise<string> | undefined
+  let held: { readonly token: string; readonly renewAt: number } | undefined
+  let asking: Promise<string> | undefined
+
+  async function request(): Promise<TokenResponse> {
+    endpoint ??= discover(options.issuer, http).catch((error) => {
+      endpoint = undefined
+      throw error
+    })
+    const form = new URLSearchParams({
+      grant_type: JWT_BEARER,
+      assertion: await source(),
+      resource: options.resource,
+    })
+    if (options.scopes?.length) form.set('scope', options.scopes.join(' '))
+    const response = await send(http, await endpoint, { method: 'POST', body: form })
+    return (await answer(response)) as TokenResponse
+  }
+
+  async function renew(): Promise<string> {
+    const asked = now()
+    const response = await request()
+    held = {
+      token: response.access_token,
+      renewAt: asked + response.expires_in * 1000 * RENEW_AT,
+    }
+    return held.token
+  }
+
+  function token(): Promise<string> {
+    if (held !== undefined && now() < held.renewAt) return Promise.resolve(held.token)
+    asking ??= renew().finally(() => {
+      asking = undefined
+    })
+    return asking
+  }
+
+  return {
+    request,
+    token,
+    async fetch(input, init) {
+      const first = new Request(input, init)
+      const again = first.clone()
+      const response = await http(authorized(first, await token()))
+      if (response.status !== 401) return response
+      await response.body?.cancel()
+      held = undefined
+      return http(authorized(again, await token()))
+    },
+  }
+}
+
+function authorized(request: Request, token: string): Request {
+  request.headers.set('authorization', `Bearer ${token}`)
+  return request
+}
+
+/** Finds the token endpoint by RFC 8414 §3, and insists that the document is the issuer's own. */
+async function discover(issuer: string, http: typeof fetch): Promise<string> {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  const url = `${origin}/.well-known/oauth-authorization-server${path}`
+  const document = (await answer(await send(http, url, {}))) as Record<string, unknown>
+  const endpoint = document['token_endpoint']
+  if (document['issuer'] !== issuer || typeof endpoint !== 'string') {
+    throw new AgentError('issuer_mismatched', `${url} is not the metadata of ${issuer}`, null)
+  }
+  if (new URL(endpoint).origin !== origin) {
+    throw new AgentError('issuer_mismatched', `${issuer} names a token endpoint elsewhere`, null)
+  }
+  return endpoint
+}
+
+async function send(http: typeof fetch, url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await http(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
+  } catch (cause) {
+    throw new AgentError('broker_unreachable', `cannot reach ${url}`, null, { cause })
+  }
+}
+
+async function answer(response: Response): Promise<unknown> {
+  const requestId = response.headers.get('x-request-id')
+  const body: unknown = await response.json().catch(() => null)
+  if (response.ok && typeof body === 'object' && body !== null) return body
+  const { error, error_description: sentence } = (body ?? {}) as Record<string, string | undefined>
+  throw new AgentError(
+    error ?? `http_${response.status}`,
+    sentence ?? `the broker answered ${response.status} without a reason`,
+    requestId,
+  )
+}

@@ -1,0 +1,208 @@
+/** The composition root: Config → Broker. Every room is made here and nowhere else. */
+
+import { KINDS } from '../attestors/index.ts'
+import { ADVICE } from './advice.ts'
+import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
+import { type Config, policySettings } from './config.ts'
+import { type Ask, exchange, type Issued } from './exchange.ts'
+import type { MetadataRoom } from './http/metadata.ts'
+import { createMeter, type Meter } from './http/metrics.ts'
+import type { Attestor, AttestorHealth } from './identity.ts'
+import { type SigningKeys, signingKeys } from './keys.ts'
+import { createDoor, type Door } from './net/fetch.ts'
+import { keepPolicies, type Policies } from './policies.ts'
+import { decide } from './policy/decide.ts'
+import { type Explanation, explain } from './policy/explain.ts'
+import type { Detail } from './refusal.ts'
+import { sealer } from './seal.ts'
+import { keysSecret } from './secret.ts'
+import { openSqlite } from './store/sqlite.ts'
+import type { Store } from './store/store.ts'
+import { trustTable } from './trust.ts'
+
+/** How often keys are looked after and the store is pruned. */
+const UPKEEP_MS = 60_000
+
+/** What a broker needs of the process it runs in. */
+export type World = {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** A monotonic clock, milliseconds. */
+  readonly stopwatch: () => number
+  /** Where audit lines go when the configuration names no file. */
+  readonly auditSink: AuditSink
+  /** A sentence for the operator, with data. */
+  readonly warn: (detail: Detail, sentence: string) => void
+  /** The door out; a test may hand in one with its own resolver. */
+  readonly door?: Door
+}
+
+/** A decision as the operator reads it. */
+export type ExplainedDecision = {
+  readonly event: AuditEvent
+  /** What to do about the refusal; null when a token was issued. */
+  readonly advice: string | null
+  /** Null when the request was refused before there was anything to decide. */
+  readonly explanation: Explanation | null
+  /** Whether the policies in force now are those that decided. If not, the explanation is theirs. */
+  readonly sameGeneration: boolean
+}
+
+/** One broker. A process may host several. */
+export type Broker = {
+  readonly meter: Meter
+  readonly metadata: MetadataRoom
+  readonly policies: Policies
+  /** Decides one request. @throws Refusal */
+  exchange(ask: Ask): Promise<Issued>
+  /** Whether a valid request would be answered now. */
+  ready(): boolean
+  attestors(): readonly AttestorHealth[]
+  /** The event of a decision and why it was so; null when it is not kept. */
+  explainDecision(id: string): Promise<ExplainedDecision | null>
+  /** Ends background work and closes the store. Call it when no request is under way. */
+  close(): void
+}
+
+/**
+ * Builds a broker and starts its background work. An issuer that cannot be reached does not stop it; unusable
+ * policies, keys or store do.
+ *
+ * @throws Error with a sentence for the operator
+ */
+export async function createBroker(config: Config, world: World): Promise<Broker> {
+  const store = openSqlite(config.store.sqlite)
+  const cleanup: (() => void)[] = [() => store.close()]
+  const close = () => {
+    for (const end of cleanup.splice(0).reverse()) end()
+  }
+  try {
+    const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
+    cleanup.push(() => sink.close())
+    const keys = await openKeys(config, store, world)
+    const policies = await keepPolicies({
+      path: config.policies.path,
+      settings: policySettings(config),
+      warn: world.warn,
+      now: world.now,
+    })
+    cleanup.push(() => policies.close())
+    const attestors = await startAttestors(config, world, cleanup)
+    cleanup.push(startUpkeep(config, world, store, keys))
+    policies.watch()
+    return assemble(config, world, { store, keys, policies, attestors, sink, close })
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+type Parts = {
+  readonly store: Store
+  readonly keys: SigningKeys
+  readonly policies: Policies
+  readonly attestors: readonly Attestor[]
+  readonly sink: AuditSink
+  readonly close: () => void
+}
+
+function assemble(config: Config, world: World, parts: Parts): Broker {
+  const { store, keys, policies, attestors, sink, close } = parts
+  const health = () => attestors.map((attestor) => attestor.health())
+  const meter = createMeter(
+    { policies: () => policies.status(), attestors: health },
+    world.stopwatch,
+  )
+  const audit = auditTo(sink, store)
+  const rooms = {
+    issuer: config.issuer,
+    resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
+    trust: trustTable(attestors),
+    policies,
+    keys,
+    store,
+    audit,
+    now: world.now,
+    laps: meter.laps,
+  }
+  let closed = false
+  return {
+    meter,
+    policies,
+    metadata: {
+      issuer: config.issuer,
+      scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
+      assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
+      publishedKeys: () => keys.published(Math.floor(world.now() / 1000)),
+    },
+    exchange: (ask) => exchange(rooms, ask),
+    ready: () => !closed && health().some((attestor) => attestor.ready),
+    attestors: health,
+    explainDecision: (id) => explained(audit, policies, id),
+    close() {
+      closed = true
+      close()
+    },
+  }
+}
+
+async function openKeys(config: Config, store: Store, world: World): Promise<SigningKeys> {
+  const secret = config.keys.secret?.reveal() ?? keysSecret(config.store.sqlite, world.warn)
+  const seal = sealer(secret, 'signing keys')
+  const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
+  await keys.refresh(Math.floor(world.now() / 1000))
+  return keys
+}
+
+/**
+ * Makes the attestors of a configuration and reads their keys.
+ * @param cleanup gets what ends their background work
+ */
+export async function startAttestors(
+  config: Config,
+  world: Pick<World, 'now' | 'warn' | 'door'>,
+  cleanup: (() => void)[],
+): Promise<readonly Attestor[]> {
+  const door = world.door ?? createDoor()
+  const attestors = config.trust.map(({ kind, trust, audience, settings }) => {
+    const row = KINDS.find((candidate) => candidate.kind === kind)
+    if (row === undefined) throw new Error(`no attestor of kind ${kind}`)
+    const attestor = row.create(settings, { trust, audience }, { ...world, door })
+    cleanup.push(() => attestor.close())
+    return attestor
+  })
+  await Promise.all(attestors.map((attestor) => attestor.start()))
+  return attestors
+}
+
+/** Rotates keys when they are due and forgets what is over. A failure is reported and tried again. */
+function startUpkeep(config: Config, world: World, store: Store, keys: SigningKeys): () => void {
+  const timer = setInterval(async () => {
+    const now = Math.floor(world.now() / 1000)
+    try {
+      await keys.refresh(now)
+      await store.prune(now, now - config.audit.retentionSeconds)
+    } catch (error) {
+      world.warn({ problem: (error as Error).message }, 'upkeep of keys and store failed')
+    }
+  }, UPKEEP_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+async function explained(
+  audit: Audit,
+  policies: Policies,
+  id: string,
+): Promise<ExplainedDecision | null> {
+  const event = await audit.find(id)
+  if (event === null) return null
+  const { question, decision, reason } = event
+  const advice = reason === null || reason === 'internal_error' ? null : ADVICE[reason]
+  const generation = policies.current()
+  const sameGeneration = decision === null || decision.generation === generation.id
+  const judged = sameGeneration || question === null ? decision : decide(question, generation)
+  const explanation =
+    question === null || judged === null ? null : explain(question, judged, generation)
+  return { event, advice, explanation, sameGeneration }
+}

@@ -1,0 +1,97 @@
+/**
+ * Refusal → the error body of RFC 6749 §5.2. The caller hears one sentence and a request id; the reason goes to
+ * the log and the audit. Anything that is not a Refusal is our fault and says nothing at all.
+ */
+
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Carrier } from '../identity.ts'
+import { type Answer, REASONS, type Reason, Refusal } from '../refusal.ts'
+import { allowAnyOrigin } from './cors.ts'
+import type { Form } from './form.ts'
+import type { Meter } from './metrics.ts'
+
+/** An error body. `request_id` is the decision id, also in `X-Request-Id`. */
+export type ErrorBody = {
+  readonly error: string
+  readonly error_description: string
+  readonly request_id: string
+}
+
+type Wire = { readonly status: number; readonly error: string }
+
+/** Seconds after which a caller may find a dependency working again. */
+const RETRY_AFTER_SECONDS = 5
+
+const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
+  request: { status: 400, error: 'invalid_request' },
+  grant_type: { status: 400, error: 'unsupported_grant_type' },
+  target: { status: 400, error: 'invalid_target' },
+  scope: { status: 400, error: 'invalid_scope' },
+  dependency: { status: 503, error: 'temporarily_unavailable' },
+  overload: { status: 503, error: 'temporarily_unavailable' },
+}
+
+/** What bad evidence is called depends on the parameter that carried it. */
+const EVIDENCE_WIRE: Readonly<Record<Carrier, Wire>> = {
+  assertion: { status: 400, error: 'invalid_grant' },
+  client_assertion: { status: 401, error: 'invalid_client' },
+  subject_token: { status: 400, error: 'invalid_request' },
+  actor_token: { status: 400, error: 'invalid_request' },
+}
+
+/** Fastify's own refusals, before any of our code ran. */
+const FRAMEWORK_REASONS: Readonly<Record<string, Reason | undefined>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'form_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'form_malformed',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'form_malformed',
+  FST_ERR_CTP_EMPTY_TYPE: 'form_malformed',
+}
+
+/** The one exit for everything that was thrown while a request was served. */
+export function errorHandler(meter: Pick<Meter, 'refused'>) {
+  return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): unknown => {
+    allowAnyOrigin(reply)
+    const refusal = asRefusal(error)
+    if (refusal === null) {
+      request.log.error({ err: error, id: request.id }, 'internal error')
+      meter.refused('internal_error')
+      return answerError(reply, 500, {
+        error: 'server_error',
+        error_description: 'The server met an unexpected condition.',
+        request_id: request.id,
+      })
+    }
+    meter.refused(refusal.reason)
+    return answerRefusal(refusal, request, reply)
+  }
+}
+
+function answerRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): unknown {
+  const { answer, sentence } = REASONS[refusal.reason]
+  const { status, error } = answer === 'evidence' ? EVIDENCE_WIRE[carrierOf(request)] : WIRE[answer]
+  const ours = status === 503
+  const { reason, detail, cause } = refusal
+  request.log[ours ? 'warn' : 'info']({ id: request.id, reason, detail, cause }, 'refused')
+  if (ours) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return answerError(reply, status, {
+    error,
+    error_description: sentence,
+    request_id: request.id,
+  })
+}
+
+/** Sends an error body that no cache may keep. */
+export function answerError(reply: FastifyReply, status: number, body: ErrorBody): unknown {
+  return reply.code(status).header('cache-control', 'no-store').send(body)
+}
+
+function asRefusal(error: FastifyError | Error): Refusal | null {
+  if (error instanceof Refusal) return error
+  const reason = 'code' in error ? FRAMEWORK_REASONS[error.code] : undefined
+  return reason === undefined ? null : new Refusal(reason, { problem: error.message })
+}
+
+function carrierOf(request: FastifyRequest): Carrier {
+  const form = request.body as Form | undefined
+  return form?.one('client_assertion') === undefined ? 'assertion' : 'client_assertion'
+}

@@ -1,0 +1,76 @@
+/**
+ * Discovery (RFC 8414, OpenID Connect Discovery 1.0) and our keys. One document at both well-known names, with
+ * every field that MCP clients demand; nothing optional is published before it works.
+ */
+
+import type { FastifyInstance } from 'fastify'
+import type { JWK } from 'jose'
+import { allowAnyOrigin, preflight } from './cors.ts'
+import { CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT } from './token.ts'
+
+/** What discovery says about this broker. */
+export type MetadataRoom = {
+  readonly issuer: string
+  readonly scopes: readonly string[]
+  /** Signature algorithms accepted on assertions, over all trust entries. */
+  readonly assertionAlgorithms: readonly string[]
+  readonly publishedKeys: () => { readonly keys: readonly JWK[] }
+}
+
+const WELL_KNOWN = ['oauth-authorization-server', 'openid-configuration']
+
+/** Caches may keep keys this long; far less than a new key is published before it signs. */
+const KEYS_MAX_AGE_SECONDS = 300
+
+/**
+ * Registers the metadata documents and `/jwks`.
+ *
+ * @param app the scope of the server's root: for an issuer with a path, the document is inserted before the path
+ *   (RFC 8414 §3.1) and also appended to it (OpenID Connect Discovery §4.1)
+ */
+export function metadataRoutes(app: FastifyInstance, room: MetadataRoom): void {
+  const path = new URL(room.issuer).pathname.replace(/\/$/, '')
+  const document = metadata(room)
+  for (const name of WELL_KNOWN) {
+    for (const url of new Set([`/.well-known/${name}${path}`, `${path}/.well-known/${name}`])) {
+      preflight(app, url, 'GET')
+      app.get(url, async (_request, reply) => {
+        allowAnyOrigin(reply)
+        reply.header('cache-control', `public, max-age=${KEYS_MAX_AGE_SECONDS}`)
+        return document
+      })
+    }
+  }
+  preflight(app, `${path}/jwks`, 'GET')
+  app.get(`${path}/jwks`, async (_request, reply) => {
+    allowAnyOrigin(reply)
+    reply.header('cache-control', `public, max-age=${KEYS_MAX_AGE_SECONDS}`)
+    return room.publishedKeys()
+  })
+  app.get(`${path}/authorize`, async (_request, reply) =>
+    reply.code(400).type('text/html; charset=utf-8').send(AUTHORIZE_PAGE),
+  )
+}
+
+/** The document of RFC 8414 §2. */
+export function metadata(room: MetadataRoom): Record<string, string | readonly string[]> {
+  return {
+    issuer: room.issuer,
+    authorization_endpoint: `${room.issuer}/authorize`,
+    token_endpoint: `${room.issuer}/token`,
+    jwks_uri: `${room.issuer}/jwks`,
+    scopes_supported: room.scopes,
+    response_types_supported: ['code'],
+    grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],
+    token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,
+    code_challenge_methods_supported: ['S256'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+  }
+}
+
+// MCP clients refuse metadata without an authorization endpoint, even where no grant uses one.
+const AUTHORIZE_PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Countersign</title>
+<p>This server issues tokens to workloads at its token endpoint. It has no interactive sign-in.</p></html>
+`

@@ -1,0 +1,103 @@
+/** What Prometheus reads. One registry a broker: no global state. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Lap, Stage } from '../exchange.ts'
+import type { AttestorHealth } from '../identity.ts'
+import type { PolicyStatus } from '../policies.ts'
+import type { Reason } from '../refusal.ts'
+
+/** Counts and times requests. */
+export type Meter = {
+  issued(): void
+  refused(reason: Reason | 'internal_error'): void
+  /** Starts the stopwatch of one request. */
+  laps(): Lap
+  /** The text exposition format, and its content type. */
+  expose(): Promise<{ readonly type: string; readonly text: string }>
+}
+
+/** What is read when Prometheus asks, rather than counted. */
+export type Gauges = {
+  readonly policies: () => PolicyStatus
+  readonly attestors: () => readonly AttestorHealth[]
+}
+
+/** Stages run from microseconds (a cached key) to seconds (a slow dependency). */
+const STAGE_BUCKETS_SECONDS = [
+  0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1, 1, 5,
+]
+
+/** @param stopwatch a monotonic clock, milliseconds */
+export function createMeter(gauges: Gauges, stopwatch: () => number): Meter {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({
+    name: 'countersign_token_requests_total',
+    help: 'Token requests by outcome (issued, refused, failed) and reason.',
+    labelNames: ['outcome', 'reason'],
+    registers,
+  })
+  const stages = new Histogram<'stage'>({
+    name: 'countersign_stage_seconds',
+    help: 'Time spent in each stage of a token request.',
+    labelNames: ['stage'],
+    buckets: STAGE_BUCKETS_SECONDS,
+    registers,
+  })
+  registerGauges(gauges, registry)
+
+  return {
+    issued: () => requests.inc({ outcome: 'issued', reason: '' }),
+    refused(reason) {
+      const outcome = reason === 'internal_error' ? 'failed' : 'refused'
+      requests.inc({ outcome, reason })
+    },
+    laps() {
+      let last = stopwatch()
+      return (stage: Stage) => {
+        const now = stopwatch()
+        stages.observe({ stage }, (now - last) / 1000)
+        last = now
+      }
+    },
+    async expose() {
+      return { type: registry.contentType, text: await registry.metrics() }
+    },
+  }
+}
+
+function registerGauges(gauges: Gauges, registry: Registry): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'countersign_policies_loaded',
+    help: 'Policies in force, by generation.',
+    labelNames: ['generation'],
+    registers,
+    collect() {
+      const status = gauges.policies()
+      this.reset()
+      this.set({ generation: status.generation }, status.policies)
+    },
+  })
+  new Gauge({
+    name: 'countersign_policies_failing',
+    help: '1 while the newest policies on disk are bad and an older generation is in force.',
+    registers,
+    collect() {
+      this.set(gauges.policies().failing === null ? 0 : 1)
+    },
+  })
+  new Gauge({
+    name: 'countersign_trust_keys_age_seconds',
+    help: 'Seconds since the keys of a trust entry were last read.',
+    labelNames: ['trust'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { trust, keysAgeSeconds } of gauges.attestors()) {
+        if (keysAgeSeconds !== null) this.set({ trust }, keysAgeSeconds)
+      }
+    },
+  })
+}

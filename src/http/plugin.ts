@@ -1,0 +1,36 @@
+/** The public routes as one Fastify plugin, so that they can also be mounted in someone's own server. */
+
+import type { FastifyInstance } from 'fastify'
+import type { Broker } from '../broker.ts'
+import { preflight } from './cors.ts'
+import { errorHandler } from './errors.ts'
+import { healthRoutes } from './health.ts'
+import { metadataRoutes } from './metadata.ts'
+import { parseFormBody, tokenRoute } from './token.ts'
+
+/**
+ * A Fastify plugin with every public endpoint of a broker. Mount it at the root of the server that answers for the
+ * issuer's host; endpoints hang below the issuer's path.
+ *
+ * The host server decides its own limits and `trustProxy`; the source address of policies is `request.ip`.
+ */
+export function countersign(broker: Broker) {
+  return async (app: FastifyInstance): Promise<void> => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      parseFormBody,
+    )
+    app.setErrorHandler(errorHandler(broker.meter))
+    app.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id)
+    })
+    healthRoutes(app, broker.ready)
+    metadataRoutes(app, broker.metadata)
+    const prefix = new URL(broker.metadata.issuer).pathname.replace(/\/$/, '')
+    const below = `${prefix}/token`
+    preflight(app, below, 'POST')
+    tokenRoute(app, below, broker)
+  }
+}

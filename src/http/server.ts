@@ -1,0 +1,102 @@
+/** The two listeners, with every limit that keeps a hostile client from costing more than it should. */
+
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Broker } from '../broker.ts'
+import { adminRoutes } from './admin.ts'
+import { answerError } from './errors.ts'
+import { countersign } from './plugin.ts'
+
+const MAX_HEADER_BYTES = 16 * 1024
+const MAX_CONNECTIONS = 8_192
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 15_000
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+
+/** How the public listener is reached. */
+export type ListenerOptions = {
+  readonly logger: FastifyBaseLogger
+  /** CIDRs whose X-Forwarded-For is believed; the rightmost address that is not among them is the source. */
+  readonly trustedProxies: readonly string[]
+  /** PEM text; absent for plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+}
+
+/** Builds the public server. It does not listen yet. */
+export function publicServer(broker: Broker, options: ListenerOptions): FastifyInstance {
+  const app = bare(options)
+  app.register(countersign(broker))
+  app.setNotFoundHandler((request, reply) =>
+    answerError(reply.header('x-request-id', request.id), 404, {
+      error: 'not_found',
+      error_description: 'There is nothing at this path.',
+      request_id: request.id,
+    }),
+  )
+  return app
+}
+
+/** Builds the admin server, for the loopback interface only: metrics and decisions. */
+export function adminServer(broker: Broker, logger: FastifyBaseLogger): FastifyInstance {
+  const app = bare({ logger, trustedProxies: [], tls: null })
+  adminRoutes(app, broker)
+  return app
+}
+
+function bare({ logger, trustedProxies, tls }: ListenerOptions): FastifyInstance {
+  const http = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS }
+  const app = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    // The caller's own id is never taken over: ours names the decision.
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    clientErrorHandler: malformed,
+    ...(tls === null ? { http } : { https: { ...http, ...tls, minVersion: 'TLSv1.2' } }),
+  }) as FastifyInstance
+  app.server.maxConnections = MAX_CONNECTIONS
+  drainConnections(app)
+  return app
+}
+
+/** While it closes, each answer ends its connection: else the last ones would idle until their timeout. */
+function drainConnections(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
+}
+
+/** What Node's HTTP parser refuses never becomes a request; it still gets an answer of our form. */
+function malformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = STATUS_BY_CODE[error.code ?? ''] ?? '400 Bad Request'
+  const id = randomUUID()
+  const body = JSON.stringify({
+    error: 'invalid_request',
+    error_description: 'The request is not valid HTTP or exceeds a limit.',
+    request_id: id,
+  })
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n` +
+      `x-request-id: ${id}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+const STATUS_BY_CODE: Readonly<Record<string, string | undefined>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}

@@ -1,0 +1,167 @@
+/**
+ * `POST /token`: form → Ask, and the answer of RFC 6749 §5.1. Wire names end here. Both carriers of a platform
+ * token are read into the same Ask, so that both lead to the same workload.
+ */
+
+import { isIP } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Ask, Issued } from '../exchange.ts'
+import type { Evidence } from '../identity.ts'
+import { printable, Refusal } from '../refusal.ts'
+import { canonicalUri } from '../uri.ts'
+import { allowAnyOrigin } from './cors.ts'
+import { answerError } from './errors.ts'
+import { type Form, parseForm } from './form.ts'
+import type { Meter } from './metrics.ts'
+
+/** RFC 7523 §2.1. */
+export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+/** RFC 6749 §4.4. */
+export const CLIENT_CREDENTIALS_GRANT = 'client_credentials'
+
+/** RFC 7523 §2.2. */
+const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+const FORM = 'application/x-www-form-urlencoded'
+const MAX_BODY_BYTES = 64 * 1024
+const MAX_SCOPES = 32
+const MAX_SCOPE_CHARACTERS = 128
+
+/** RFC 6749 §3.3: scope-token, without spaces. */
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/** Requests that may wait for a key, a review or the store at one time. More are asked to come back. */
+const MAX_IN_FLIGHT = 2_000
+
+/** What the route needs of the broker. */
+export type TokenRoom = {
+  readonly exchange: (ask: Ask) => Promise<Issued>
+  readonly meter: Pick<Meter, 'issued'>
+}
+
+/** Registers the token endpoint at a path. */
+export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom): void {
+  let inFlight = 0
+
+  app.post(path, { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+    allowAnyOrigin(reply)
+    reply.header('cache-control', 'no-store')
+    if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })
+    inFlight += 1
+    try {
+      const issued = await room.exchange(readAsk(request))
+      room.meter.issued()
+      return successBody(issued)
+    } finally {
+      inFlight -= 1
+    }
+  })
+
+  app.route({
+    method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'],
+    url: path,
+    handler: (request, reply) => methodRefused(request, reply),
+  })
+}
+
+async function methodRefused(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  reply.header('allow', 'POST')
+  return answerError(reply, 405, {
+    error: 'invalid_request',
+    error_description: 'The token endpoint takes POST.',
+    request_id: request.id,
+  })
+}
+
+/** Parses the form body; registered as Fastify's parser for it. */
+export function parseFormBody(_request: FastifyRequest, body: string): Promise<Form> {
+  return new Promise((resolve) => resolve(parseForm(body)))
+}
+
+function readAsk(request: FastifyRequest): Ask {
+  if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== FORM) {
+    throw new Refusal('form_malformed', { problem: `the content type is not ${FORM}` })
+  }
+  if (request.url.includes('?')) {
+    throw new Refusal('form_malformed', { problem: 'parameters in the query (RFC 6749 §3.2)' })
+  }
+  const form = request.body as Form
+  const grantType = need(form, 'grant_type')
+  return {
+    id: request.id,
+    grantType,
+    evidence: readEvidence(form, grantType, request),
+    clientId: form.one('client_id') ?? null,
+    resources: form.all('resource').map((resource) => canonicalUri(resource) ?? resource),
+    scopes: readScopes(form.one('scope')),
+    sourceIp: sourceIp(request.ip),
+  }
+}
+
+/** A socket that also takes IPv6 shows IPv4 callers as mapped (RFC 4291 §2.5.5.2); policies name them as IPv4. */
+function sourceIp(address: string): string | null {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
+  return isIP(plain) === 0 ? null : plain
+}
+
+function readEvidence(form: Form, grantType: string, request: FastifyRequest): Evidence {
+  // RFC 6749 §2.3: one method of client authentication a request. We issue no secrets at all.
+  if (request.headers.authorization !== undefined || form.one('client_secret') !== undefined) {
+    throw new Refusal('credentials_ambiguous', { problem: 'a client secret is not used here' })
+  }
+  const carrier = CARRIERS.get(grantType)
+  if (carrier === undefined) {
+    throw new Refusal('grant_type_unsupported', { found: printable(grantType) })
+  }
+  const other = carrier === 'assertion' ? 'client_assertion' : 'assertion'
+  if (form.one(other) !== undefined) {
+    throw new Refusal('credentials_ambiguous', { problem: `${carrier} and ${other} together` })
+  }
+  if (carrier === 'client_assertion') {
+    const type = need(form, 'client_assertion_type')
+    if (type !== JWT_BEARER_ASSERTION) {
+      throw new Refusal('parameter_malformed', {
+        parameter: 'client_assertion_type',
+        found: printable(type),
+        expected: JWT_BEARER_ASSERTION,
+      })
+    }
+  }
+  return { role: 'workload', carrier, value: need(form, carrier) }
+}
+
+/** Each grant type has one parameter for the workload's credential. */
+const CARRIERS: ReadonlyMap<string, 'assertion' | 'client_assertion'> = new Map([
+  [JWT_BEARER_GRANT, 'assertion'],
+  [CLIENT_CREDENTIALS_GRANT, 'client_assertion'],
+])
+
+function need(form: Form, parameter: string): string {
+  const value = form.one(parameter)
+  if (value === undefined) throw new Refusal('parameter_missing', { parameter })
+  return value
+}
+
+function readScopes(scope: string | undefined): readonly string[] {
+  if (scope === undefined) return []
+  const scopes = [...new Set(scope.split(' ').filter((token) => token !== ''))]
+  if (scopes.length > MAX_SCOPES) {
+    throw new Refusal('scope_malformed', { problem: 'too many scopes', limit: MAX_SCOPES })
+  }
+  for (const token of scopes) {
+    if (!SCOPE_TOKEN.test(token) || token.length > MAX_SCOPE_CHARACTERS) {
+      throw new Refusal('scope_malformed', { found: printable(token) })
+    }
+  }
+  return scopes
+}
+
+function successBody({ token, grant }: Issued): Record<string, string | number> {
+  return {
+    access_token: token,
+    token_type: 'Bearer',
+    expires_in: grant.expiresAt - grant.issuedAt,
+    ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
+  }
+}

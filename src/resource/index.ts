@@ -1,0 +1,74 @@
+/** What an API or MCP server imports: a verifier of Countersign's access tokens (RFC 9068 §4). */
+
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
+
+/** Whose tokens are accepted, and for which audience. */
+export type VerifierOptions = {
+  /** The broker's issuer identifier, exactly. */
+  readonly issuer: string
+  /** This resource, as the broker's configuration names it. */
+  readonly audience: string
+  readonly fetch?: typeof fetch
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+/** A token that holds. */
+export type VerifiedToken = {
+  /** Canonical URI of the workload or user. */
+  readonly subject: string
+  /** Canonical URI of the current actor. */
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  /** Epoch seconds. */
+  readonly expiresAt: number
+  readonly claims: Readonly<JWTPayload>
+}
+
+/** A token that is not for this resource, not from this broker, or no longer valid: answer 401. */
+export class InvalidToken extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'InvalidToken'
+  }
+}
+
+/**
+ * @returns a function that verifies a token: signature by the broker's published keys, `typ` `at+jwt`, issuer, sole
+ *   audience, lifetime. It throws InvalidToken for a bad token, and anything else when keys cannot be had.
+ */
+export function verifier(options: VerifierOptions): (token: string) => Promise<VerifiedToken> {
+  const keys = createRemoteJWKSet(
+    new URL(`${options.issuer}/jwks`),
+    options.fetch === undefined ? {} : { [customFetch]: options.fetch },
+  )
+  return async (token) => {
+    const now = options.now?.() ?? Date.now()
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        algorithms: ['ES256'],
+        typ: 'at+jwt',
+        issuer: options.issuer,
+        audience: options.audience,
+        requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id'],
+        currentDate: new Date(now),
+      })
+      return read(payload, options.audience)
+    } catch (cause) {
+      if (cause instanceof errors.JWKSTimeout || !(cause instanceof errors.JOSEError)) throw cause
+      throw new InvalidToken(cause.message, { cause })
+    }
+  }
+}
+
+function read(payload: JWTPayload, audience: string): VerifiedToken {
+  if (payload.aud !== audience) throw new errors.JWTInvalid('aud is not a single value')
+  const scope = payload['scope']
+  return {
+    subject: String(payload.sub),
+    clientId: String(payload['client_id']),
+    scopes: typeof scope === 'string' ? scope.split(' ') : [],
+    expiresAt: Number(payload.exp),
+    claims: payload,
+  }
+}

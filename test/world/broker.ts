@@ -1,0 +1,200 @@
+/** A whole broker over a fake cluster that really signs: real composition, in memory, on the test's clock. */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import type { AuditEvent } from '../../src/audit.ts'
+import { type Broker, createBroker } from '../../src/broker.ts'
+import { loadConfig } from '../../src/config.ts'
+import { adminServer, publicServer } from '../../src/http/server.ts'
+import { createLogger } from '../../src/log.ts'
+import { TestClock } from './clock.ts'
+import { FakeCluster } from './cluster.ts'
+import { scratch } from './scratch.ts'
+
+export const ISSUER = 'https://countersign.test'
+export const RESOURCE = 'https://mcp.example.com'
+export const WORKLOAD = 'k8s://prod-eu/ns/agents/sa/planner'
+
+/** The planner of the fake cluster reads and writes trades; nobody deletes them. */
+export const POLICIES = {
+  'trades.cedar': `
+@id("planner-reads") @owner("team-agents") @ttl("5m")
+permit (
+  principal == ServiceAccount::"prod-eu/agents/planner",
+  action == Action::"trades:read",
+  resource == Audience::"${RESOURCE}"
+);
+@id("planner-writes") @owner("team-agents") @sender("dpop")
+permit (
+  principal == ServiceAccount::"prod-eu/agents/planner",
+  action == Action::"trades:write",
+  resource == Audience::"${RESOURCE}"
+);
+@id("planner-issue") @owner("team-agents")
+permit (
+  principal == ServiceAccount::"prod-eu/agents/planner",
+  action == Action::"issue",
+  resource == Audience::"${RESOURCE}"
+);
+`,
+}
+
+/** Settings merged over the defaults below, section by section. */
+export type Settings = Readonly<Record<string, unknown>>
+
+export type BrokerOptions = {
+  readonly settings?: Settings
+  /** Settings of the trust entry, merged over its defaults. */
+  readonly trust?: Settings
+  readonly policies?: Readonly<Record<string, string>>
+  readonly issuer?: string
+  /** A line that must not be written rejects the request that it is about. */
+  readonly auditFails?: () => boolean
+  readonly trustedProxies?: readonly string[]
+}
+
+export type TestBroker = {
+  readonly broker: Broker
+  readonly app: FastifyInstance
+  readonly admin: FastifyInstance
+  readonly cluster: FakeCluster
+  readonly clock: TestClock
+  readonly issuer: string
+  readonly policiesPath: string
+  /** Events written so far, parsed. */
+  readonly events: () => AuditEvent[]
+  /** Everything that was logged or audited so far, as text. */
+  readonly written: () => string
+  /** Posts a form to the token endpoint. */
+  ask(form: Readonly<Record<string, string>> | string): Promise<TokenAnswer>
+  /** A good form on the assertion carrier, changed by `change`. */
+  form(change?: Readonly<Record<string, string>>): Record<string, string>
+}
+
+export type TokenAnswer = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+export async function startBroker(
+  t: TestContext,
+  options: BrokerOptions = {},
+): Promise<TestBroker> {
+  const clock = new TestClock()
+  const issuer = options.issuer ?? ISSUER
+  const cluster = await new FakeCluster({ clock, audience: issuer }).listen()
+  t.after(() => cluster.close())
+  const policiesPath = writePolicies(scratch(t), options.policies ?? POLICIES)
+  const lines: string[] = []
+  const log = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  const logger = createLogger(log, 'trace')
+  const audit: string[] = []
+  const broker = await createBroker(settle(baseSettings(issuer, cluster, policiesPath, options)), {
+    now: () => clock.now(),
+    stopwatch: () => 0,
+    warn: (detail, sentence) => logger.warn(detail, sentence),
+    auditSink: {
+      async write(line) {
+        if (options.auditFails?.() === true) throw new Error('the disk is full')
+        audit.push(line)
+      },
+      close() {},
+    },
+  })
+  const app = publicServer(broker, {
+    logger,
+    trustedProxies: options.trustedProxies ?? [],
+    tls: null,
+  })
+  const admin = adminServer(broker, logger)
+  t.after(async () => {
+    await Promise.all([app.close(), admin.close()])
+    broker.close()
+  })
+  const form = (change: Readonly<Record<string, string>> = {}) => ({
+    grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    assertion: cluster.mint(),
+    resource: RESOURCE,
+    scope: 'trades:read',
+    ...change,
+  })
+  return {
+    broker,
+    app,
+    admin,
+    cluster,
+    clock,
+    issuer,
+    policiesPath,
+    form,
+    events: () => audit.map((line) => JSON.parse(line) as AuditEvent),
+    written: () => [...audit, ...lines].join(''),
+    async ask(sent) {
+      const payload = typeof sent === 'string' ? sent : new URLSearchParams(sent).toString()
+      const response = await app.inject({
+        method: 'POST',
+        url: new URL(`${issuer}/token`).pathname,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        payload,
+      })
+      return { status: response.statusCode, headers: response.headers, body: response.json() }
+    },
+  }
+}
+
+function baseSettings(
+  issuer: string,
+  cluster: FakeCluster,
+  policiesPath: string,
+  { settings = {}, trust = {} }: BrokerOptions,
+): Settings {
+  return {
+    issuer,
+    listen: { host: '127.0.0.1' },
+    store: { sqlite: ':memory:' },
+    trust: [
+      {
+        kubernetes: {
+          cluster: 'prod-eu',
+          issuer: cluster.issuer,
+          environment: 'production',
+          jwks: { discovery: true, allowPrivate: true },
+          ...trust,
+        },
+      },
+    ],
+    resources: [{ audience: RESOURCE, scopes: ['trades:read', 'trades:write', 'trades:delete'] }],
+    policies: { path: policiesPath },
+    ...settings,
+  }
+}
+
+function settle(settings: Settings) {
+  const loaded = loadConfig(JSON.stringify(settings), {
+    path: 'test.yaml',
+    env: {},
+    readFile: (path) => readFileSync(path, 'utf8'),
+    baseDir: '/',
+  })
+  if ('config' in loaded) return loaded.config
+  throw new Error(JSON.stringify(loaded.problems, null, 2))
+}
+
+export function writePolicies(folder: string, files: Readonly<Record<string, string>>): string {
+  const path = join(folder, 'policies')
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true })
+    writeFileSync(join(path, name), text)
+  }
+  mkdirSync(path, { recursive: true })
+  return path
+}
