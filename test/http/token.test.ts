@@ -408,3 +408,22 @@ test('an audit that cannot be written issues no token', async (t) => {
   full = false
   assertIssued(await world.ask(world.form()))
 })
+
+test('one-time evidence shown many times at once is spent once, on either carrier', async (t) => {
+  const world = await startBroker(t, { trust: { replay: 'once' } })
+  const form = world.form()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => world.ask(form)))
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1)
+  const other = await world.ask(clientForm(world, { client_assertion: form['assertion'] ?? '' }))
+  assert.equal(other.status, 401)
+  assert.equal(world.events().at(-1)?.reason, 'evidence_replayed')
+})
+
+test('a refused request burns nothing: the same one-time evidence is good afterwards', async (t) => {
+  const world = await startBroker(t, { trust: { replay: 'once' } })
+  const form = world.form({ scope: 'trades:delete' })
+  for (const change of [{}, { resource: 'https://other.example' }, { scope: 'trades:write' }]) {
+    assert.equal((await world.ask({ ...form, ...change })).status, 400)
+  }
+  assertIssued(await world.ask({ ...form, scope: 'trades:read' }))
+})

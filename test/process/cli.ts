@@ -1,9 +1,11 @@
-/** Runs the real CLI as a process of its own. */
+/** The CLI: as a process of its own where signals, kills or pipes matter, else called in this one. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
+import { main } from '../../src/cli/main.ts'
 
 const CLI = resolve(import.meta.dirname, '../../src/cli.ts')
 
@@ -62,7 +64,34 @@ export function start(t: Pick<TestContext, 'after'>, ...args: readonly string[])
   }
 }
 
-/** Runs `countersign ARGS` to its end. */
-export function run(t: Pick<TestContext, 'after'>, ...args: readonly string[]): Promise<Finished> {
-  return start(t, ...args).finished
+/** Runs `countersign ARGS` to its end, in this process. A command that serves is told to stop at once. */
+export async function run(...args: readonly string[]): Promise<Finished> {
+  let out = ''
+  let err = ''
+  const sink = (add: (text: string) => void) =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        add(String(chunk))
+        done()
+      },
+    })
+  const code = await main(args, {
+    out: (line) => {
+      out += `${line}\n`
+    },
+    note: (line) => {
+      err += `${line}\n`
+    },
+    stdout: sink((text) => {
+      out += text
+    }),
+    stderr: sink((text) => {
+      err += text
+    }),
+    env: {},
+    colour: false,
+    stopped: () => Promise.resolve(),
+    now: Date.now,
+  })
+  return { code, out, err }
 }

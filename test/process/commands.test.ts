@@ -1,4 +1,4 @@
-/** The other commands, as processes: what they print, where, and with which exit code. */
+/** The commands: what they print, where, and with which exit code. */
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -12,8 +12,8 @@ import { run, start } from './cli.ts'
 
 const shell = promisify(execFile)
 
-test('demo: the whole job, every step as promised', async (t) => {
-  const { code, out, err } = await run(t, 'demo')
+test('demo: the whole job, every step as promised', async () => {
+  const { code, out, err } = await run('demo')
   assert.equal(code, 0, out + err)
   assert.match(out, /^7 of 7 steps as promised/m)
   assert.match(out, /timeOfDay < duration\("20h"\) \(is 22h40m\)/)
@@ -27,14 +27,14 @@ test('dev: the printed curl line, pasted, returns a token; countersign token doe
   assert.equal(decodeJwt(JSON.parse(pasted.stdout).access_token)['scope'], 'trades:read')
 
   const [, args = ''] = await dev.until(/^countersign (token .*trades:read .*)$/m)
-  const token = await run(t, ...args.split(' '))
+  const token = await run(...args.split(' '))
   assert.equal(token.code, 0, token.err)
   assert.equal(token.err, '')
   assert.equal(decodeJwt(token.out.trim())['scope'], 'trades:read')
-  const json = await run(t, ...args.split(' '), '--json')
+  const json = await run(...args.split(' '), '--json')
   assert.equal(JSON.parse(json.out).token_type, 'Bearer')
 
-  const refused = await run(t, ...args.replace('trades:read', 'trades:write').split(' '))
+  const refused = await run(...args.replace('trades:read', 'trades:write').split(' '))
   assert.equal(refused.code, 1)
   assert.equal(refused.out, '')
   const [, id] = refused.err.match(/invalid_scope: .*\(request ([0-9a-f-]{36})\)/) ?? []
@@ -46,7 +46,7 @@ test('dev: the printed curl line, pasted, returns a token; countersign token doe
   assert.equal((await dev.finished).code, 0)
 })
 
-test('wrong usage ends with 2 and the usage on standard error', async (t) => {
+test('wrong usage ends with 2 and the usage on standard error', async () => {
   for (const args of [
     [],
     ['nonsense'],
@@ -57,16 +57,16 @@ test('wrong usage ends with 2 and the usage on standard error', async (t) => {
     ['serve', '--nonsense'],
     ['dev', '--port', '99999'],
   ]) {
-    const { code, out, err } = await run(t, ...args)
+    const { code, out, err } = await run(...args)
     assert.equal(code, 2, args.join(' '))
     assert.equal(out, '')
     assert.match(err, /usage: countersign/)
   }
 })
 
-test('help is a result: standard output, exit code 0', async (t) => {
+test('help is a result: standard output, exit code 0', async () => {
   for (const args of [['--help'], ['serve', '--help'], ['check', '--help']]) {
-    const { code, out } = await run(t, ...args)
+    const { code, out } = await run(...args)
     assert.equal(code, 0)
     assert.match(out, /usage: countersign/)
   }
@@ -93,24 +93,24 @@ test('check: silent when all is well, one line a fault, warnings fatal only when
   const policies = join(folder, 'policies.cedar')
   writeFileSync(config, GOOD)
   writeFileSync(policies, POLICY)
-  const good = await run(t, 'check', '--config', config)
+  const good = await run('check', '--config', config)
   assert.deepEqual(good, { code: 0, out: '', err: '' })
 
   writeFileSync(policies, POLICY.replace('trades:read', 'trades:raed'))
-  const typo = await run(t, 'check', '--config', config)
+  const typo = await run('check', '--config', config)
   assert.equal(typo.code, 1)
   assert.match(typo.out, /policies\.cedar:2:\d+: error: .*trades:raed.*did you mean.*trades:read/)
 
   writeFileSync(policies, POLICY.replace('principal == ServiceAccount::"prod-eu/a/b"', 'principal'))
-  const broad = await run(t, 'check', '--config', config)
+  const broad = await run('check', '--config', config)
   assert.equal(broad.code, 0)
   assert.match(broad.out, /warning: /)
-  assert.equal((await run(t, 'check', '--config', config, '--strict')).code, 1)
-  const json = await run(t, 'check', '--config', config, '--json')
+  assert.equal((await run('check', '--config', config, '--strict')).code, 1)
+  const json = await run('check', '--config', config, '--json')
   assert.equal(JSON.parse(json.out)[0].severity, 'warning')
 
   writeFileSync(config, `${GOOD}colour: blue\n`)
-  const unknown = await run(t, 'check', '--config', config)
+  const unknown = await run('check', '--config', config)
   assert.equal(unknown.code, 1)
   assert.match(unknown.out, /countersign\.yaml:11:1: error: .*colour/)
 })
@@ -122,7 +122,6 @@ test('doctor: names what is wrong and what to do, in order, and tries a token', 
   writeFileSync(join(folder, 'policies.cedar'), POLICY)
   writeFileSync(join(folder, 'token'), 'this is no token')
   const { code, out } = await run(
-    t,
     'doctor',
     '--config',
     config,
@@ -134,7 +133,7 @@ test('doctor: names what is wrong and what to do, in order, and tries a token', 
   assert.match(out, /^warning +issuer http:\/\/127\.0\.0\.1:1: /m)
   assert.match(out, /^wrong +trust kubernetes:prod-eu: .*\n +Compare `issuer` and `jwks`/m)
   assert.match(out, /^wrong +token .*token_malformed/m)
-  const json = await run(t, 'doctor', '--config', config, '--json')
+  const json = await run('doctor', '--config', config, '--json')
   assert.equal(JSON.parse(json.out)[0].state, 'ok')
 })
 
