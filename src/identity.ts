@@ -78,7 +78,7 @@ export interface Attestor {
   readonly kind: string
   /** Unique name of the trust entry: `<kind>:<name>`. */
   readonly trust: string
-  /** The exact `iss` values that select this entry. Selection proves nothing. */
+  /** The exact `iss` values that select this entry, the configured one first. Selection proves nothing. */
   readonly issuers: readonly string[]
   /** The sole audience that this entry accepts. */
   readonly audience: string

@@ -32,7 +32,7 @@ export function trustTable(attestors: readonly Attestor[]): TrustTable {
       if (first === undefined) {
         throw new Refusal('issuer_untrusted', {
           found: printable(iss),
-          trusted: [...byIssuer.keys()],
+          trusted: attestors.flatMap(({ issuers: [own = ''] }) => own),
         })
       }
       const audience = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud

@@ -22,7 +22,7 @@ import { systemTimers, type Timers } from '../../src/net/timers.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { seconds } from '../../src/units.ts'
 import type { Window } from '../claims.ts'
-import { readWorkload, type Screening, screen, type Workload } from './profile.ts'
+import { LEGACY_ISSUER, readWorkload, type Screening, screen, type Workload } from './profile.ts'
 import { type Review, tokenReview } from './review.ts'
 import {
   asksApi,
@@ -52,7 +52,8 @@ export class KubernetesAttestor implements Attestor {
     const { trust, audience } = common
     const timers = world.timers ?? systemTimers
     this.trust = trust
-    this.issuers = [issuer]
+    // Legacy tokens come here too, only to be refused with a reason that helps.
+    this.issuers = [issuer, LEGACY_ISSUER]
     this.audience = audience
     this.settings = settings
     this.algorithms = settings.algorithms ?? DEFAULT_ALGORITHMS

@@ -28,7 +28,9 @@ export type Workload = {
 
 const PRIVATE = 'kubernetes.io'
 const MEMBERS = ['namespace', 'serviceaccount', 'pod', 'node', 'secret', 'warnafter']
-const LEGACY_ISSUER = 'kubernetes/serviceaccount'
+
+/** `iss` of tokens in Secrets, which never end. Every cluster signs with it, so it selects no keys. */
+export const LEGACY_ISSUER = 'kubernetes/serviceaccount'
 
 const LABEL = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/
 const SUBDOMAIN =

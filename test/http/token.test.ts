@@ -354,6 +354,17 @@ test('what is wrong with a credential is not told to its bearer', async (t) => {
   )
 })
 
+test('a token from a Secret is refused with the reason that helps, though no entry has its issuer', async (t) => {
+  const world = await startBroker(t)
+  const assertion = world.cluster.mint(({ claims }) => {
+    for (const claim of ['aud', 'exp', 'iat', 'nbf', 'jti']) delete claims[claim]
+    claims['iss'] = 'kubernetes/serviceaccount'
+  })
+  const answer = await world.ask(world.form({ assertion }))
+  assert.equal(answer.body['error'], 'invalid_grant')
+  assert.equal(world.events()[0]?.reason, 'token_legacy')
+})
+
 test('client_id has no meaning beside an assertion (MCP workload identity federation)', async (t) => {
   const world = await startBroker(t)
   assertIssued(await world.ask(world.form({ client_id: 'anything at all' })))
