@@ -29,7 +29,7 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   type_refused:
     'This is a token of another type (an access or ID token, say), not a platform token.',
   issuer_untrusted:
-    'No trust entry has this `iss`. Compare it byte for byte with `issuer` of the entry you mean; a trailing slash counts. `kubernetes/serviceaccount` is a token from a Secret: mount a projected one.',
+    'No trust entry has this `iss`. Compare it byte for byte with `issuer` of the entry you mean; a trailing slash counts.',
   audience_wrong:
     'The token was minted for another audience. Set `audience` of the projected volume to the one expected here.',
   token_expired:
@@ -68,6 +68,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   store_unavailable: 'The store does not answer. Look at the disk of `store.sqlite`.',
   audit_unavailable:
     'The audit log cannot be written, so no token was issued. Look at its disk or pipe.',
+  policies_stale:
+    'The policies on disk were refused for longer than `policies.maxStale`. `countersign check` lists what is wrong with them.',
   signing_key_unavailable: 'There is no signing key yet. Look at the log of the start.',
   overloaded: 'Too many requests wait for a dependency. Look at the stage times in /metrics.',
 }

@@ -10,6 +10,7 @@ import { redact } from './redact.ts'
 import { type Detail, type Reason, Refusal } from './refusal.ts'
 import type { Store } from './store/store.ts'
 import { grouped } from './store/turn.ts'
+import { epochSeconds } from './units.ts'
 
 /** What was shown. `claimed…` is what unverified evidence said about itself; believe it only if issued. */
 export type AuditEvidence = {
@@ -59,27 +60,56 @@ export interface Audit {
   record(event: AuditEvent): Promise<void>
   /** The event by decision id, for as long as the retention keeps it; null when unknown. */
   find(id: string): Promise<AuditEvent | null>
+  /** Whether the last event was written, or enough time has passed to hope again. */
+  working(): boolean
 }
 
-/** An audit that writes each event to the sink and keeps it in the store for `GET /decisions/{id}`. */
-export function auditTo(sink: AuditSink, store: Store): Audit {
+/** What an audit is made of. */
+export type AuditOptions = {
+  readonly sink: AuditSink
+  /** Keeps events for `GET /decisions/{id}`. */
+  readonly store: Store
+  readonly retentionSeconds: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** After a failed write the broker says for so long that it is not ready; then a request may try again. */
+const FAILING_MS = 10_000
+
+/** The audit log is the record; the store keeps what it says for a while, where it can be found by id. */
+export function auditTo({ sink, store, retentionSeconds, now }: AuditOptions): Audit {
+  let failedAt = Number.NEGATIVE_INFINITY
+
+  async function write(event: AuditEvent): Promise<void> {
+    const line = redact(JSON.stringify(event))
+    const kept = { id: event.id, at: epochSeconds(Date.parse(event.at)), event: line }
+    await store.keepDecision(kept)
+    try {
+      await sink.write(`${line}\n`)
+    } catch (error) {
+      // Nothing was issued after all, and what is kept must not say so.
+      const untold = { ...event, outcome: 'failed', reason: 'audit_unavailable', token: null }
+      await store.keepDecision({ ...kept, event: redact(JSON.stringify(untold)) })
+      throw error
+    }
+  }
+
   return {
     async record(event) {
-      const line = redact(JSON.stringify(event))
-      const at = Math.floor(Date.parse(event.at) / 1000)
       try {
-        await Promise.all([
-          sink.write(`${line}\n`),
-          store.keepDecision({ id: event.id, at, event: line }),
-        ])
+        await write(event)
+        failedAt = Number.NEGATIVE_INFINITY
       } catch (cause) {
+        failedAt = now()
         throw new Refusal('audit_unavailable', {}, { cause })
       }
     },
     async find(id) {
-      const line = await store.findDecision(id)
+      const line = await store.findDecision(id, epochSeconds(now()) - retentionSeconds)
       return line === null ? null : (JSON.parse(line) as AuditEvent)
     },
+    working: () => now() - failedAt >= FAILING_MS,
   }
 }
 
@@ -95,11 +125,15 @@ export function fileSink(path: string): AuditSink {
   if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n') {
     writeSync(fd, '\n')
   }
+  let torn = false
   const write = grouped((lines: readonly string[]) => {
-    const bytes = Buffer.from(lines.join(''))
+    // A disk that filled up in mid-line must not swallow the next line too.
+    const bytes = Buffer.from(`${torn ? '\n' : ''}${lines.join('')}`)
+    torn = true
     for (let written = 0; written < bytes.length; ) {
       written += writeSync(fd, bytes, written)
     }
+    torn = false
     return lines.map(() => undefined)
   })
   return { write, close: () => closeSync(fd) }
@@ -107,6 +141,8 @@ export function fileSink(path: string): AuditSink {
 
 /** Writes to a stream such as standard output; a closed pipe rejects. */
 export function streamSink(stream: NodeJS.WritableStream): AuditSink {
+  // Every write hears of the failure by itself; without a listener it would also end the process.
+  stream.on('error', () => undefined)
   const write = grouped(
     (lines: readonly string[]) =>
       new Promise<readonly undefined[]>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { ADVICE } from './advice.ts'
 import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
 import { type Config, policySettings } from './config.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
+import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import type { MetadataRoom } from './http/metadata.ts'
 import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
@@ -19,6 +20,7 @@ import { keysSecret } from './secret.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 import { trustTable } from './trust.ts'
+import { epochSeconds } from './units.ts'
 
 /** How often keys are looked after and the store is pruned. */
 const UPKEEP_MS = 60_000
@@ -85,12 +87,19 @@ export async function createBroker(config: Config, world: World): Promise<Broker
       settings: policySettings(config),
       warn: world.warn,
       now: world.now,
+      maxStaleSeconds: config.policies.maxStaleSeconds,
     })
     cleanup.push(() => policies.close())
+    const geo =
+      config.policies.geo === null
+        ? NO_GEO
+        : await openGeo({ ...config.policies.geo, warn: world.warn })
+    cleanup.push(() => geo.close())
     const attestors = await startAttestors(config, world, cleanup)
     cleanup.push(startUpkeep(config, world, store, keys))
     policies.watch()
-    return assemble(config, world, { store, keys, policies, attestors, sink, close })
+    geo.watch()
+    return assemble(config, world, { store, keys, policies, geo, attestors, sink, close })
   } catch (error) {
     close()
     throw error
@@ -101,24 +110,27 @@ type Parts = {
   readonly store: Store
   readonly keys: SigningKeys
   readonly policies: Policies
+  readonly geo: Geo
   readonly attestors: readonly Attestor[]
   readonly sink: AuditSink
   readonly close: () => void
 }
 
 function assemble(config: Config, world: World, parts: Parts): Broker {
-  const { store, keys, policies, attestors, sink, close } = parts
+  const { store, keys, policies, geo, attestors, sink, close } = parts
   const health = () => attestors.map((attestor) => attestor.health())
   const meter = createMeter(
     { policies: () => policies.status(), attestors: health },
     world.stopwatch,
   )
-  const audit = auditTo(sink, store)
+  const { retentionSeconds } = config.audit
+  const audit = auditTo({ sink, store, retentionSeconds, now: world.now })
   const rooms = {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     trust: trustTable(attestors),
     policies,
+    geo,
     keys,
     store,
     audit,
@@ -133,10 +145,10 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       issuer: config.issuer,
       scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
       assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
-      publishedKeys: () => keys.published(Math.floor(world.now() / 1000)),
+      publishedKeys: () => keys.published(epochSeconds(world.now())),
     },
     exchange: (ask) => exchange(rooms, ask),
-    ready: () => !closed && health().some((attestor) => attestor.ready),
+    ready: () => !closed && audit.working() && health().some((attestor) => attestor.ready),
     attestors: health,
     explainDecision: (id) => explained(audit, policies, id),
     close() {
@@ -150,7 +162,7 @@ async function openKeys(config: Config, store: Store, world: World): Promise<Sig
   const secret = config.keys.secret?.reveal() ?? keysSecret(config.store.sqlite, world.warn)
   const seal = sealer(secret, 'signing keys')
   const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
-  await keys.refresh(Math.floor(world.now() / 1000))
+  await keys.refresh(epochSeconds(world.now()))
   return keys
 }
 
@@ -178,7 +190,7 @@ export async function startAttestors(
 /** Rotates keys when they are due and forgets what is over. A failure is reported and tried again. */
 function startUpkeep(config: Config, world: World, store: Store, keys: SigningKeys): () => void {
   const timer = setInterval(async () => {
-    const now = Math.floor(world.now() / 1000)
+    const now = epochSeconds(world.now())
     try {
       await keys.refresh(now)
       await store.prune(now, now - config.audit.retentionSeconds)

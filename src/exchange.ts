@@ -4,23 +4,26 @@
  *     Ask → target → attest → pose → decide → narrow → sign → spend → answer
  *
  * Only preparing evidence and spending it wait. Verifying, deciding, narrowing and signing run to the end
- * at once. Whatever happens, exactly one AuditEvent is written, and before the answer leaves.
+ * at once. One AuditEvent is written before the answer leaves; if it cannot be, there is no token.
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Audit, AuditEvent } from './audit.ts'
+import type { Geo } from './geo.ts'
 import { type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import { digestOf, parseJwt, type UnverifiedJwt } from './net/jwt.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
-import type { Question } from './policy/question.ts'
-import { printable, Refusal } from './refusal.ts'
+import type { Place, Question } from './policy/question.ts'
+import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
+import { suggest } from './suggest.ts'
 import { signToken } from './token.ts'
 import type { TrustTable } from './trust.ts'
+import { epochSeconds } from './units.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
 export type Ask = {
@@ -53,6 +56,8 @@ export type Rooms = {
   readonly resources: ReadonlyMap<string, ResourceRules>
   readonly trust: TrustTable
   readonly policies: Policies
+  /** Where addresses are. */
+  readonly geo: Geo
   readonly keys: SigningKeys
   readonly store: Store
   readonly audit: Audit
@@ -62,44 +67,64 @@ export type Rooms = {
   readonly laps: () => Lap
 }
 
+/** The event while its request is under way. */
+type Draft = { -readonly [Part in keyof AuditEvent]: AuditEvent[Part] }
+
+type Spent = { readonly issued: Issued; readonly takeBack: () => Promise<void> }
+
 /**
- * Decides one request and issues its token.
+ * Decides one request and issues its token: the story, in a frame that records how it ended.
  *
  * @throws Refusal when it is turned down, `audit_unavailable` also when its event could not be written
  */
 export async function exchange(rooms: Rooms, ask: Ask): Promise<Issued> {
   const lap = rooms.laps()
-  let event = opened(ask, rooms.now())
+  const event = opened(ask, rooms.now())
+  let spent: Spent
   try {
-    const resource = target(rooms.resources, ask.resources)
-    const jwt = parseJwt(ask.evidence.value)
-    event = { ...event, evidence: described(ask.evidence, jwt) }
-    const identity = await attest(rooms, ask, jwt)
-    lap('attest')
-
-    // The clock is read again: preparing evidence may have taken seconds.
-    const question = pose(ask, identity, resource, seconds(rooms))
-    event = { ...event, question }
-    const decision = decide(question, rooms.policies.current())
-    event = { ...event, decision }
-    lap('policy')
-
-    const grant = narrow(question, decision, identity, resource)
-    const signer = rooms.keys.signer(question.at)
-    const token = signToken(grant, rooms.issuer, ask.id, signer)
-    lap('sign')
-
-    await spend(rooms.store, identity)
-    lap('spend')
-    event = { ...event, outcome: 'issued', token: fingerprint(token, signer.kid, grant) }
-    return { token, grant }
+    spent = await tell(rooms, ask, event, lap)
   } catch (error) {
-    event = { ...event, ...turnedDown(error) }
-    throw error
-  } finally {
+    turnDown(event, error)
     await rooms.audit.record(event)
-    lap('audit')
+    throw error
   }
+  try {
+    await rooms.audit.record(event)
+  } catch (error) {
+    // The token will not leave, so its evidence must stay usable: callers are told to try again.
+    await spent.takeBack()
+    throw error
+  }
+  lap('audit')
+  return spent.issued
+}
+
+/** The story. What it finds out on the way goes into the event at once, for whoever reads a refusal. */
+async function tell(rooms: Rooms, ask: Ask, event: Draft, lap: Lap): Promise<Spent> {
+  const resource = target(rooms.resources, ask.resources)
+  const jwt = parseJwt(ask.evidence.value)
+  event.evidence = described(ask.evidence, jwt)
+  const identity = await attest(rooms, ask, jwt)
+  lap('attest')
+
+  // The clock is read again: preparing evidence may have taken seconds.
+  const place = rooms.geo.place(ask.sourceIp)
+  const question = pose(ask, identity, resource, place, epochSeconds(rooms.now()))
+  event.question = question
+  const decision = decide(question, rooms.policies.inForce())
+  event.decision = decision
+  lap('policy')
+
+  const grant = narrow(question, decision, identity, resource)
+  const signer = rooms.keys.signer(question.at)
+  const token = signToken(grant, rooms.issuer, ask.id, signer)
+  lap('sign')
+
+  const takeBack = await spend(rooms.store, identity)
+  lap('spend')
+  event.outcome = 'issued'
+  event.token = fingerprint(token, signer.kid, grant)
+  return { issued: { token, grant }, takeBack }
 }
 
 /** The one resource that is asked for (RFC 8707 §2). */
@@ -109,22 +134,23 @@ function target(
 ): ResourceRules {
   const [audience, another] = asked
   if (audience === undefined) {
-    throw new Refusal('resource_missing', { served: [...resources.keys()] })
+    throw new Refusal('resource_missing', { served: few(resources.keys()) })
   }
   if (another !== undefined) throw new Refusal('resource_repeated', { found: asked.map(printable) })
   const resource = resources.get(audience)
   if (resource === undefined) {
     throw new Refusal('resource_unknown', {
       found: printable(audience),
-      served: [...resources.keys()],
+      nearest: suggest(audience, [...resources.keys()]) ?? null,
+      served: few(resources.keys()),
     })
   }
   return resource
 }
 
 async function attest(rooms: Rooms, ask: Ask, jwt: UnverifiedJwt): Promise<Identity> {
-  const prepared = await rooms.trust.select(jwt).prepare(jwt, seconds(rooms))
-  const identity = prepared.verify(seconds(rooms))
+  const prepared = await rooms.trust.select(jwt).prepare(jwt, epochSeconds(rooms.now()))
+  const identity = prepared.verify(epochSeconds(rooms.now()))
   const named = ask.evidence.carrier === 'client_assertion' ? ask.clientId : null
   if (named !== null && named !== identity.uri) {
     throw new Refusal('client_mismatched', { found: printable(named), expected: identity.uri })
@@ -133,7 +159,13 @@ async function attest(rooms: Rooms, ask: Ask, jwt: UnverifiedJwt): Promise<Ident
 }
 
 /** Puts together everything that the decision may depend on. */
-function pose(ask: Ask, identity: Identity, resource: ResourceRules, now: number): Question {
+function pose(
+  ask: Ask,
+  identity: Identity,
+  resource: ResourceRules,
+  place: Place | null,
+  now: number,
+): Question {
   const requestedTtl = offeredTtl(identity, resource, now)
   if (requestedTtl <= 0) {
     throw new Refusal('token_expired', { expiredAt: identity.expiresAt, now })
@@ -143,6 +175,7 @@ function pose(ask: Ask, identity: Identity, resource: ResourceRules, now: number
     version: 1,
     at: now,
     sourceIp: ask.sourceIp,
+    place,
     operation: 'issue',
     audience: resource.audience,
     scopes: ask.scopes,
@@ -156,7 +189,7 @@ function pose(ask: Ask, identity: Identity, resource: ResourceRules, now: number
   }
 }
 
-function opened(ask: Ask, nowMilliseconds: number): AuditEvent {
+function opened(ask: Ask, nowMilliseconds: number): Draft {
   return {
     version: 1,
     id: ask.id,
@@ -183,16 +216,13 @@ function described(evidence: Evidence, jwt: UnverifiedJwt | null): AuditEvent['e
 }
 
 function fingerprint(token: string, kid: string, grant: Grant): AuditEvent['token'] {
-  const sha256 = createHash('sha256').update(token).digest('base64url')
+  const sha256 = hash('sha256', token, 'base64url')
   return { sha256, kid, scope: grant.scopes.join(' '), expiresAt: grant.expiresAt }
 }
 
-function turnedDown(error: unknown): Pick<AuditEvent, 'outcome' | 'reason' | 'detail' | 'token'> {
-  return error instanceof Refusal
-    ? { outcome: 'refused', reason: error.reason, detail: error.detail, token: null }
-    : { outcome: 'failed', reason: 'internal_error', detail: {}, token: null }
-}
-
-function seconds(rooms: Rooms): number {
-  return Math.floor(rooms.now() / 1000)
+function turnDown(event: Draft, error: unknown): void {
+  const refusal = error instanceof Refusal ? error : null
+  event.outcome = refusal === null ? 'failed' : 'refused'
+  event.reason = refusal?.reason ?? 'internal_error'
+  event.detail = refusal?.detail ?? {}
 }

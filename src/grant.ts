@@ -3,7 +3,7 @@
  * ends no later than its evidence. Pure: no I/O, no clock.
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Identity } from './identity.ts'
 import { type Decision, type Question, SENDERS } from './policy/question.ts'
@@ -60,7 +60,9 @@ export function narrow(
     scopes: question.scopes.filter((scope) => decision.granted.includes(scope)),
     issuedAt: question.at,
     expiresAt: question.at + ttl,
-    lineage: identity.lineage.map(shortHash),
+    lineage: [`evidence:${identity.trust}/${identity.replay.key}`, ...identity.lineage].map(
+      shortHash,
+    ),
     claims: claimsFrom(resource.claims, identity),
   }
 }
@@ -77,5 +79,5 @@ function claimsFrom(rules: ResourceRules['claims'], identity: Identity): Grant['
 
 /** 96 bits: enough that no two origins meet, short enough that a chain fits into a token. */
 function shortHash(origin: string): string {
-  return createHash('sha256').update(origin).digest('base64url').slice(0, 16)
+  return hash('sha256', origin, 'base64url').slice(0, 16)
 }

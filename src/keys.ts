@@ -73,12 +73,14 @@ export function signingKeys(store: Store, seal: Seal, rotateEvery: number): Sign
     async refresh(now) {
       await reload()
       if (keys.length === 0) await add(1, now, now)
-      const newest = keys.at(-1)
-      if (newest === undefined || newest.signsFrom > now) return
       const lead = Math.min(LEAD_SECONDS, rotateEvery / 2)
+      // A key that signs only in a far future was made while a clock was wrong; it must not stop rotation.
+      const newest = keys.findLast((key) => key.signsFrom <= now + rotateEvery + lead)
+      const last = keys.at(-1)
+      if (newest === undefined || last === undefined || newest.signsFrom > now) return
       const due = newest.signsFrom + rotateEvery
       // After a long stop the successor is overdue; it is still published for its whole lead.
-      if (now >= due - lead) await add(newest.sequence + 1, now, Math.max(due, now + lead))
+      if (now >= due - lead) await add(last.sequence + 1, now, Math.max(due, now + lead))
     },
   }
 }

@@ -19,6 +19,8 @@ const SECRETS = [
  * @returns a logger that shows no member named like a credential, and nothing that looks like a token
  */
 export function createLogger(stream: NodeJS.WritableStream, level = 'info'): Logger {
+  // Nobody may end the broker by closing the pipe that its log goes to.
+  stream.on('error', () => undefined)
   return pino(
     {
       level,
@@ -28,6 +30,7 @@ export function createLogger(stream: NodeJS.WritableStream, level = 'info'): Log
         paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: '[redacted]',
       },
+      serializers: { cause: pino.stdSerializers.err },
       hooks: { streamWrite: redact },
     },
     stream,

@@ -84,6 +84,7 @@ export const REASONS = {
   review_unavailable: { answer: 'dependency', sentence: RETRY },
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
+  policies_stale: { answer: 'dependency', sentence: RETRY },
   signing_key_unavailable: { answer: 'dependency', sentence: RETRY },
   overloaded: { answer: 'overload', sentence: 'The server is busy. Try again shortly.' },
 } as const satisfies Record<string, Entry>
@@ -122,4 +123,12 @@ export function printable(unverified: unknown): string {
     typeof unverified === 'string' ? unverified : (JSON.stringify(unverified) ?? 'nothing')
   const shown = text.slice(0, PRINTABLE_CHARACTERS).replace(/\p{C}/gu, '\u{fffd}')
   return text.length > PRINTABLE_CHARACTERS ? `${shown}…` : shown
+}
+
+const FEW = 10
+
+/** The first of many names, for a Detail that must not grow with the configuration. */
+export function few(names: Iterable<string>): readonly string[] {
+  const all = [...names]
+  return all.length <= FEW ? all : [...all.slice(0, FEW), `and ${all.length - FEW} more`]
 }

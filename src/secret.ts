@@ -1,7 +1,15 @@
 /** The secret that encrypts signing keys when the configuration names none: made beside the database. */
 
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import type { Detail } from './refusal.ts'
 
 const SECRET_BYTES = 32
@@ -20,11 +28,7 @@ export function keysSecret(
   if (database === ':memory:') return made
   const path = `${database}.secret`
   try {
-    // Exclusive: of two processes that start at once, one makes it and the other reads it.
-    const fd = openSync(path, 'wx', 0o600)
-    writeSync(fd, made)
-    fsyncSync(fd)
-    closeSync(fd)
+    writeOnce(path, made)
     warn(
       { path },
       'keys.secret is not set: made one beside the database; anyone who copies both has the signing keys',
@@ -38,4 +42,21 @@ export function keysSecret(
     throw new Error(`${path} is too short to be the secret of this store; restore it from a backup`)
   }
   return kept
+}
+
+/**
+ * Whole or not at all, and never over another: of two processes that start at once, one makes it and the other
+ * reads it, and a crash leaves no empty file behind.
+ */
+function writeOnce(path: string, text: string): void {
+  const draft = `${path}.${randomBytes(6).toString('hex')}`
+  const fd = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(fd, text)
+    fsyncSync(fd)
+    linkSync(draft, path)
+  } finally {
+    closeSync(fd)
+    unlinkSync(draft)
+  }
 }

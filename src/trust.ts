@@ -5,7 +5,7 @@
 
 import type { Attestor } from './identity.ts'
 import type { UnverifiedJwt } from './net/jwt.ts'
-import { printable, Refusal } from './refusal.ts'
+import { few, printable, Refusal } from './refusal.ts'
 
 /** Selects the one attestor that answers for a JWT. */
 export type TrustTable = {
@@ -32,7 +32,7 @@ export function trustTable(attestors: readonly Attestor[]): TrustTable {
       if (first === undefined) {
         throw new Refusal('issuer_untrusted', {
           found: printable(iss),
-          trusted: attestors.flatMap(({ issuers: [own = ''] }) => own),
+          trusted: few(new Set(attestors.flatMap(({ issuers: [own = ''] }) => own))),
         })
       }
       const audience = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud

@@ -1,4 +1,4 @@
-/** Durations and sizes as people write them in the configuration: `15m`, `64KiB`. */
+/** Time: durations as people write them in the configuration (`15m`), and the seconds that tokens count in. */
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }
@@ -32,4 +32,9 @@ function scaled(text: string, pattern: string, units: Readonly<Record<string, nu
     throw new RangeError(`${JSON.stringify(text.slice(0, 40))} does not match ${pattern}`)
   }
   return Number(text.slice(0, -unit.length)) * factor
+}
+
+/** Whole seconds since the epoch (RFC 7519 §2 NumericDate) of a time in milliseconds. */
+export function epochSeconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
 }

@@ -14,3 +14,8 @@ export function canonicalUri(text: string): string | undefined {
     /^([^:]+:)(\/\/[^/?]*)?(.*)$/u.exec(url.href) ?? []
   return `${scheme.toLowerCase()}${authority.toLowerCase()}${rest === '/' ? '' : rest}`
 }
+
+/** The path of an issuer, without a trailing slash: empty for one at the root (RFC 8414 §3.1). */
+export function pathOf(issuer: string): string {
+  return new URL(issuer).pathname.replace(/\/$/, '')
+}

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream'
 import { test } from 'node:test'
 import { type AuditEvent, type AuditSink, auditTo, fileSink, streamSink } from '../src/audit.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
+import type { Store } from '../src/store/store.ts'
 import { scratch } from './world/scratch.ts'
 
 const EVENT: AuditEvent = {
@@ -19,6 +20,12 @@ const EVENT: AuditEvent = {
   question: null,
   decision: null,
   token: null,
+}
+
+const AT = Date.parse(EVENT.at)
+
+function auditOf(sink: AuditSink, store: Store, now = () => AT) {
+  return auditTo({ sink, store, retentionSeconds: 60, now })
 }
 
 function lines(): AuditSink & { readonly written: string[] } {
@@ -36,7 +43,7 @@ test('an event is one line, and is found again by its id', async (t) => {
   const store = openSqlite(':memory:')
   t.after(() => store.close())
   const sink = lines()
-  const audit = auditTo(sink, store)
+  const audit = auditOf(sink, store)
   await audit.record(EVENT)
   assert.equal(sink.written.length, 1)
   assert.match(sink.written[0] ?? '', /^\{.*\}\n$/)
@@ -49,23 +56,72 @@ test('what looks like a token does not reach the log, wherever it stood', async 
   t.after(() => store.close())
   const sink = lines()
   const jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl'
-  await auditTo(sink, store).record({ ...EVENT, detail: { found: `scope ${jwt} x` } })
+  await auditOf(sink, store).record({ ...EVENT, detail: { found: `scope ${jwt} x` } })
   assert.equal(sink.written.join('').includes('eyJ'), false)
   assert.match(sink.written.join(''), /scope \[token\] x/)
-  assert.equal((await store.findDecision(EVENT.id))?.includes('eyJ'), false)
+  assert.equal((await store.findDecision(EVENT.id, 0))?.includes('eyJ'), false)
 })
 
 test('an audit that cannot be written refuses the request', async (t) => {
   const store = openSqlite(':memory:')
   t.after(() => store.close())
   const full: AuditSink = { write: () => Promise.reject(new Error('ENOSPC')), close() {} }
-  await assert.rejects(auditTo(full, store).record(EVENT), { reason: 'audit_unavailable' })
+  await assert.rejects(auditOf(full, store).record(EVENT), { reason: 'audit_unavailable' })
 })
 
-test('a store that cannot keep the decision refuses the request', async () => {
+test('a store that cannot keep the decision refuses the request, and the log does not claim it', async () => {
   const store = openSqlite(':memory:')
   store.close()
-  await assert.rejects(auditTo(lines(), store).record(EVENT), { reason: 'audit_unavailable' })
+  const sink = lines()
+  await assert.rejects(auditOf(sink, store).record(EVENT), { reason: 'audit_unavailable' })
+  assert.deepEqual(sink.written, [])
+})
+
+test('what was kept before the log failed does not say that a token was issued', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  const full: AuditSink = { write: () => Promise.reject(new Error('ENOSPC')), close() {} }
+  const token = { sha256: 'x', kid: 'k', scope: 's', expiresAt: 1 }
+  const issued: AuditEvent = { ...EVENT, outcome: 'issued', reason: null, token }
+  const audit = auditOf(full, store)
+  await assert.rejects(audit.record(issued), { reason: 'audit_unavailable' })
+  const kept = await audit.find(EVENT.id)
+  assert.deepEqual([kept?.outcome, kept?.token], ['failed', null])
+})
+
+test('past its retention an event is not found', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  let now = AT
+  const audit = auditOf(lines(), store, () => now)
+  await audit.record(EVENT)
+  now = AT + 60_000
+  assert.notEqual(await audit.find(EVENT.id), null)
+  now = AT + 61_000
+  assert.equal(await audit.find(EVENT.id), null)
+})
+
+test('after a failure the audit says so for ten seconds, or until an event is written', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  let now = AT
+  let broken = true
+  const sink: AuditSink = {
+    async write() {
+      if (broken) throw new Error('EIO')
+    },
+    close() {},
+  }
+  const audit = auditOf(sink, store, () => now)
+  assert.equal(audit.working(), true)
+  await assert.rejects(audit.record(EVENT))
+  assert.equal(audit.working(), false)
+  now += 10_000
+  assert.equal(audit.working(), true)
+  await assert.rejects(audit.record(EVENT))
+  broken = false
+  await audit.record(EVENT)
+  assert.equal(audit.working(), true)
 })
 
 test('a file is appended to, and a line that a crash cut short stays alone', async (t) => {
@@ -86,6 +142,5 @@ test('a closed pipe refuses instead of losing events', async () => {
       callback(new Error('EPIPE'))
     },
   })
-  stream.on('error', () => undefined)
   await assert.rejects(streamSink(stream).write('x\n'), { message: 'EPIPE' })
 })

@@ -39,6 +39,7 @@ const QUESTION: Question = {
   version: 1,
   at: NOW,
   sourceIp: '10.0.0.1',
+  place: null,
   operation: 'issue',
   audience: RESOURCE.audience,
   scopes: ['trades:read', 'trades:write'],
@@ -63,12 +64,12 @@ test('the granted subset, the strictest lifetime, the whole lineage', () => {
   const grant = narrow(QUESTION, DECISION, IDENTITY, RESOURCE)
   assert.deepEqual(grant.scopes, ['trades:read'])
   assert.equal(grant.expiresAt - grant.issuedAt, 300)
-  assert.equal(grant.lineage.length, 2)
-  assert.match(grant.lineage.join(''), /^[\w-]{32}$/)
+  assert.equal(grant.lineage.length, 3, 'evidence, pod and node')
+  assert.match(grant.lineage.join(''), /^[\w-]{48}$/)
 })
 
 test('a decision that permits nothing grants nothing, and says how each scope was ruled', () => {
-  const ruling = { action: 'trades:read', policies: [], failing: [] } as const
+  const ruling = { action: 'trades:read', policies: [], failing: [], report: null } as const
   const unmatched = { ...ruling, result: 'unmatched' } as const
   const none = { ...DECISION, granted: [], permitted: false, rulings: [unmatched] }
   assert.throws(() => narrow(QUESTION, none, IDENTITY, RESOURCE), {

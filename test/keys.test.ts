@@ -74,6 +74,17 @@ test('after a long stop the old key signs on until its successor was published l
   assert.equal(keys.signer(late + DAY).kid, next?.kid)
 })
 
+test('a clock that once jumped ahead does not stop rotation', async (t) => {
+  const keys = keysOf(memory(t))
+  await keys.refresh(NOW)
+  const first = keys.signer(NOW).kid
+  await keys.refresh(NOW + 400 * DAY)
+  await keys.refresh(NOW + 30 * DAY)
+  assert.notEqual(keys.signer(NOW + 32 * DAY).kid, first)
+  const known = keys.published(NOW + 32 * DAY).keys.map(({ kid }) => kid)
+  assert.ok(known.includes(keys.signer(NOW + 32 * DAY).kid))
+})
+
 test('refreshing again makes no further key', async (t) => {
   const store = memory(t)
   const keys = keysOf(store)
@@ -117,5 +128,10 @@ test('a sealed key moved to another key id, cut or changed does not open', () =>
     changed.writeUInt8(changed.readUInt8(index) ^ 1, index)
     assert.throws(() => seal.open(changed, 'kid-1'), `byte ${index}`)
     assert.throws(() => seal.open(sealed.subarray(0, index), 'kid-1'), `cut at ${index}`)
+  }
+  // A tag of 4 bytes is a whole tag of 4 bytes, unless 16 are demanded.
+  const empty = seal.seal(Buffer.alloc(0), 'kid-1')
+  for (let length = 1; length < empty.length; length += 1) {
+    assert.throws(() => seal.open(empty.subarray(0, length), 'kid-1'), `tag cut at ${length}`)
   }
 })

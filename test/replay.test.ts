@@ -37,6 +37,14 @@ test('names and keys cannot be shifted into each other', async (t) => {
   await spend(store, identity('kubernetes:ab', ':jti'))
 })
 
+test('what was taken back can be spent again', async (t) => {
+  const store = openSqlite(':memory:')
+  t.after(() => store.close())
+  const takeBack = await spend(store, identity('kubernetes:a', 'jti-1'))
+  await takeBack()
+  await spend(store, identity('kubernetes:a', 'jti-1'))
+})
+
 test('reusable evidence asks the store nothing', async () => {
   const store = openSqlite(':memory:')
   store.close()

@@ -4,8 +4,9 @@
  * (`synchronous=FULL`), kept decisions survive the process only (`NORMAL`) and so cost no fsync a request.
  */
 
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises'
 import type { KeyRecord, Store, StoredDecision } from './store.ts'
 import { grouped } from './turn.ts'
 
@@ -23,12 +24,18 @@ const DURABLE_TABLES = `
     sealed_private BLOB NOT NULL
   );`
 
+// With a rowid: events are appended, and only their short ids are sorted into the index.
 const DECISION_TABLES = `
-  CREATE TABLE IF NOT EXISTS decision (id TEXT PRIMARY KEY, at INTEGER NOT NULL, event TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS decision (id TEXT PRIMARY KEY, at INTEGER NOT NULL, event TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS decision_at ON decision (at);`
 
-/** Rows dropped in one prune, so that a long-stopped broker does not stall on its first. */
-const PRUNE_BATCH = 5_000
+/** Rows dropped at a time, so that nothing stalls however many there are. */
+const PRUNE_BATCH = 2_000
+
+/** Another process may hold the lock (a backup): tried this often, this far apart, without blocking the event loop. */
+const BUSY = { attempts: 40, pauseMs: 25 }
+const SQLITE_BUSY = 5
+const OPEN_TIMEOUT_MS = 2_000
 
 type Spend = { readonly key: string; readonly until: number }
 
@@ -39,13 +46,16 @@ type Spend = { readonly key: string; readonly until: number }
  * @throws Error with a sentence for the operator when the file is unusable or from a newer version
  */
 export function openSqlite(path: string): Store {
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
+  if (path !== ':memory:') protect(path)
   const durable = connect(path, 'FULL', DURABLE_TABLES)
   const journal = connect(path, 'NORMAL', DECISION_TABLES)
 
   const insertSpent = durable.prepare('INSERT OR IGNORE INTO spent (key, until) VALUES (?, ?)')
-  const insertDecision = journal.prepare('INSERT INTO decision (id, at, event) VALUES (?, ?, ?)')
-  const selectDecision = journal.prepare('SELECT event FROM decision WHERE id = ?')
+  const deleteSpent = durable.prepare('DELETE FROM spent WHERE key = ?')
+  const putDecision = journal.prepare(
+    'INSERT OR REPLACE INTO decision (id, at, event) VALUES (?, ?, ?)',
+  )
+  const selectDecision = journal.prepare('SELECT event FROM decision WHERE id = ? AND at >= ?')
 
   const spend = grouped((spends: readonly Spend[]) =>
     transaction(durable, () =>
@@ -54,17 +64,20 @@ export function openSqlite(path: string): Store {
   )
   const keepDecision = grouped((decisions: readonly StoredDecision[]) =>
     transaction(journal, () =>
-      decisions.map(({ id, at, event }) => insertDecision.run(id, at, event)),
+      decisions.map(({ id, at, event }) => putDecision.run(id, at, event)),
     ),
   )
 
   return {
     spend: (key, until) => spend({ key, until }),
+    async unspend(key) {
+      await transaction(durable, () => deleteSpent.run(key))
+    },
     async keepDecision(decision) {
       await keepDecision(decision)
     },
-    async findDecision(id) {
-      const row = selectDecision.get(id)
+    async findDecision(id, notBefore) {
+      const row = selectDecision.get(id, notBefore)
       return row === undefined ? null : String(row['event'])
     },
     async listKeys() {
@@ -74,8 +87,8 @@ export function openSqlite(path: string): Store {
       return addKey(durable, record)
     },
     async prune(now, decisionsBefore) {
-      prune(durable, 'spent', 'key', 'until', now)
-      prune(journal, 'decision', 'id', 'at', decisionsBefore)
+      await prune(durable, 'spent', 'key', 'until', now)
+      await prune(journal, 'decision', 'id', 'at', decisionsBefore)
     },
     close() {
       durable.close()
@@ -85,14 +98,16 @@ export function openSqlite(path: string): Store {
 }
 
 function connect(path: string, synchronous: 'FULL' | 'NORMAL', tables: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: 2_000 })
+  const database = new DatabaseSync(path, { timeout: OPEN_TIMEOUT_MS })
   try {
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous};`)
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
     if (version > SCHEMA_VERSION) {
       throw new Error(`${path} was written by a newer version (schema ${version})`)
     }
-    transaction(database, () => database.exec(`${tables} PRAGMA user_version = ${SCHEMA_VERSION};`))
+    attempt(database, () => database.exec(`${tables} PRAGMA user_version = ${SCHEMA_VERSION};`))
+    // From now on `transaction` waits, not the event loop.
+    database.exec('PRAGMA busy_timeout = 0')
     return database
   } catch (cause) {
     database.close()
@@ -100,7 +115,26 @@ function connect(path: string, synchronous: 'FULL' | 'NORMAL', tables: string): 
   }
 }
 
-function transaction<Result>(database: DatabaseSync, work: () => Result): Result {
+/** Creates the file for its owner alone, or takes it away from others: it holds keys. */
+function protect(path: string): void {
+  const fd = openSync(path, 'a', 0o600)
+  fchmodSync(fd, 0o600)
+  closeSync(fd)
+}
+
+async function transaction<Result>(database: DatabaseSync, work: () => Result): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return attempt(database, work)
+    } catch (error) {
+      const { errcode } = error as { readonly errcode?: number }
+      if (errcode !== SQLITE_BUSY || tries === BUSY.attempts) throw error
+    }
+    await pause(BUSY.pauseMs)
+  }
+}
+
+function attempt<Result>(database: DatabaseSync, work: () => Result): Result {
   database.exec('BEGIN IMMEDIATE')
   try {
     const result = work()
@@ -141,17 +175,19 @@ function keyRecord(row: Record<string, unknown>): KeyRecord {
   }
 }
 
-function prune(
+async function prune(
   database: DatabaseSync,
   table: string,
   key: string,
   column: string,
   before: number,
-): void {
-  database
-    .prepare(
-      `DELETE FROM ${table} WHERE ${key} IN
-         (SELECT ${key} FROM ${table} WHERE ${column} < ? LIMIT ${PRUNE_BATCH})`,
-    )
-    .run(before)
+): Promise<void> {
+  const batch = database.prepare(
+    `DELETE FROM ${table} WHERE ${key} IN
+       (SELECT ${key} FROM ${table} WHERE ${column} < ? LIMIT ${PRUNE_BATCH})`,
+  )
+  // Requests are served between batches.
+  while ((await transaction(database, () => batch.run(before))).changes === PRUNE_BATCH) {
+    await immediate()
+  }
 }

@@ -31,14 +31,16 @@ export interface Store {
    * @param until epoch seconds after which the evidence is refused anyway and the row may go
    */
   spend(key: string, until: number): Promise<boolean>
-  /** Keeps an event until `prune` drops it. It survives the process, not a power cut. */
+  /** Takes one spending back. Only for whoever spent it, and only while no token left for it. */
+  unspend(key: string): Promise<void>
+  /** Keeps an event until `prune` drops it, in place of one with the same id. It survives the process, not a power cut. */
   keepDecision(decision: StoredDecision): Promise<void>
-  /** The event as written, or null when it is unknown or past its retention. */
-  findDecision(id: string): Promise<string | null>
+  /** The event as written; null when it is unknown or older than `notBefore`, epoch seconds. */
+  findDecision(id: string, notBefore: number): Promise<string | null>
   listKeys(): Promise<readonly KeyRecord[]>
   /** Adds a key; false when another replica has already added one with that sequence. */
   addKey(record: KeyRecord): Promise<boolean>
-  /** Drops spent rows past their end and decisions older than `decisionsBefore`, epoch seconds. */
+  /** Drops all spent rows past their end and all decisions older than `decisionsBefore`, epoch seconds. */
   prune(now: number, decisionsBefore: number): Promise<void>
   close(): void
 }

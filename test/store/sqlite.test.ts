@@ -37,6 +37,31 @@ test('sqlite: a file of a newer version is refused, not changed', (t) => {
   assert.deepEqual(again.prepare("SELECT name FROM sqlite_schema WHERE type='table'").all(), [])
 })
 
+test('sqlite: a file that others could read is taken away from them', (t) => {
+  const path = join(scratch(t), 'state.db')
+  writeFileSync(path, '', { mode: 0o644 })
+  openSqlite(path).close()
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+test('sqlite: while a backup holds the lock the event loop goes on, and nothing is lost', async (t) => {
+  const path = join(scratch(t), 'state.db')
+  const store = openSqlite(path)
+  t.after(() => store.close())
+  const backup = new DatabaseSync(path)
+  t.after(() => backup.close())
+  backup.exec('BEGIN IMMEDIATE')
+  const spending = store.spend('a', 100)
+  let turns = 0
+  const counting = setInterval(() => {
+    turns += 1
+    if (turns === 3) backup.exec('COMMIT')
+  }, 1)
+  assert.equal(await spending, true)
+  clearInterval(counting)
+  assert.ok(turns >= 3)
+})
+
 test('sqlite: a folder that does not exist is refused with the path', () => {
   assert.throws(() => openSqlite('/nonexistent/state.db'), { message: /\/nonexistent\/state\.db/ })
 })

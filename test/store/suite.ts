@@ -50,11 +50,12 @@ export function storeSuite(name: string, prepare: OpenStore): void {
     first.close()
     const second = open()
     t.after(() => second.close())
-    assert.equal(await second.findDecision('old'), '{"n":1}')
+    assert.equal(await second.findDecision('old', 10), '{"n":1}')
+    assert.equal(await second.findDecision('old', 11), null, 'past its retention, pruned or not')
     await second.prune(0, 20)
-    assert.equal(await second.findDecision('old'), null)
-    assert.equal(await second.findDecision('new'), '{"n":2}')
-    assert.equal(await second.findDecision('never'), null)
+    assert.equal(await second.findDecision('old', 0), null)
+    assert.equal(await second.findDecision('new', 0), '{"n":2}')
+    assert.equal(await second.findDecision('never', 0), null)
   })
 
   test(`${name}: pruning forgets only evidence that is over`, async (t) => {
@@ -65,6 +66,36 @@ export function storeSuite(name: string, prepare: OpenStore): void {
     await store.prune(51, 0)
     assert.equal(await store.spend('over', 60), true)
     assert.equal(await store.spend('live', 60), false)
+  })
+
+  test(`${name}: pruning leaves nothing behind, however much is over`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    await Promise.all(Array.from({ length: 5_000 }, (_, n) => store.spend(`over-${n}`, 50)))
+    await store.prune(51, 0)
+    assert.equal(await store.spend('over-4999', 60), true)
+    assert.equal(await store.spend('over-0', 60), true)
+  })
+
+  test(`${name}: a spending that is taken back can be done again`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    assert.equal(await store.spend('a', 100), true)
+    await store.unspend('a')
+    assert.equal(await store.spend('a', 100), true)
+    assert.equal(await store.spend('a', 100), false)
+  })
+
+  test(`${name}: a decision that is kept again replaces the one before, and harms no other of its turn`, async (t) => {
+    const store = prepare(t)()
+    t.after(() => store.close())
+    await store.keepDecision({ id: 'x', at: 1, event: '{"n":1}' })
+    await Promise.all([
+      store.keepDecision({ id: 'x', at: 1, event: '{"n":2}' }),
+      store.keepDecision({ id: 'y', at: 1, event: '{"n":3}' }),
+    ])
+    assert.equal(await store.findDecision('x', 0), '{"n":2}')
+    assert.equal(await store.findDecision('y', 0), '{"n":3}')
   })
 
   test(`${name}: two replicas that add the next key at once make one`, async (t) => {

@@ -54,6 +54,8 @@ export type BrokerOptions = {
   /** A line that must not be written rejects the request that it is about. */
   readonly auditFails?: () => boolean
   readonly trustedProxies?: readonly string[]
+  /** Seconds that the broker's clock is ahead of the test's. */
+  readonly late?: () => number
 }
 
 export type TestBroker = {
@@ -68,6 +70,8 @@ export type TestBroker = {
   readonly events: () => AuditEvent[]
   /** Everything that was logged or audited so far, as text. */
   readonly written: () => string
+  /** Is told each time the broker reads its clock. */
+  onClock(listen: () => void): void
   /** Posts a form to the token endpoint. */
   ask(form: Readonly<Record<string, string>> | string): Promise<TokenAnswer>
   /** A good form on the assertion carrier, changed by `change`. */
@@ -98,8 +102,12 @@ export async function startBroker(
   })
   const logger = createLogger(log, 'trace')
   const audit: string[] = []
+  let listener = () => {}
   const broker = await createBroker(settle(baseSettings(issuer, cluster, policiesPath, options)), {
-    now: () => clock.now(),
+    now: () => {
+      listener()
+      return clock.now() + (options.late?.() ?? 0) * 1000
+    },
     stopwatch: () => 0,
     warn: (detail, sentence) => logger.warn(detail, sentence),
     auditSink: {
@@ -138,6 +146,9 @@ export async function startBroker(
     form,
     events: () => audit.map((line) => JSON.parse(line) as AuditEvent),
     written: () => [...audit, ...lines].join(''),
+    onClock(listen) {
+      listener = listen
+    },
     async ask(sent) {
       const payload = typeof sent === 'string' ? sent : new URLSearchParams(sent).toString()
       const response = await app.inject({
