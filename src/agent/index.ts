@@ -5,6 +5,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { pathOf } from '../uri.ts'
 
 /** Where a projected service-account token is mounted by convention (see the README's pod snippet). */
 export const DEFAULT_TOKEN_FILE = '/var/run/secrets/countersign/token'
@@ -45,7 +46,10 @@ export type Agent = {
   token(): Promise<string>
   /** Asks the broker now. */
   request(): Promise<TokenResponse>
-  /** `fetch` with the token; after a 401 once more, with a new token. */
+  /**
+   * `fetch` with the token, for URLs of the resource and no others: what a model or a tool asks for must not
+   * choose who gets the token. After a 401 once more, with a new token.
+   */
   readonly fetch: typeof fetch
 }
 
@@ -125,6 +129,7 @@ export function agent(options: AgentOptions): Agent {
     token,
     async fetch(input, init) {
       const first = new Request(input, init)
+      insist(first.url, options.resource)
       const again = first.clone()
       const response = await http(authorized(first, await token()))
       if (response.status !== 401) return response
@@ -135,6 +140,17 @@ export function agent(options: AgentOptions): Agent {
   }
 }
 
+/** @throws AgentError when a URL is not below the resource (RFC 6750 §5.3: to its recipient, and over TLS) */
+function insist(url: string, resource: string): void {
+  const asked = new URL(url)
+  const own = new URL(resource)
+  const below = own.pathname.endsWith('/') ? own.pathname : `${own.pathname}/`
+  const isBelow = asked.pathname === own.pathname || asked.pathname.startsWith(below)
+  if (asked.origin !== own.origin || !isBelow) {
+    throw new AgentError('foreign_url', `this token is for ${resource} alone`, null)
+  }
+}
+
 function authorized(request: Request, token: string): Request {
   request.headers.set('authorization', `Bearer ${token}`)
   return request
@@ -142,9 +158,8 @@ function authorized(request: Request, token: string): Request {
 
 /** Finds the token endpoint by RFC 8414 §3, and insists that the document is the issuer's own. */
 async function discover(issuer: string, http: typeof fetch): Promise<string> {
-  const { origin, pathname } = new URL(issuer)
-  const path = pathname.replace(/\/$/, '')
-  const url = `${origin}/.well-known/oauth-authorization-server${path}`
+  const { origin } = new URL(issuer)
+  const url = `${origin}/.well-known/oauth-authorization-server${pathOf(issuer)}`
   const document = (await answer(await send(http, url, {}))) as Record<string, unknown>
   const endpoint = document['token_endpoint']
   if (document['issuer'] !== issuer || typeof endpoint !== 'string') {

@@ -45,6 +45,8 @@ const FRAMEWORK_REASONS: Readonly<Record<string, Reason | undefined>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'form_malformed',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'form_malformed',
   FST_ERR_CTP_EMPTY_TYPE: 'form_malformed',
+  // The caller went away before its body had come.
+  ECONNRESET: 'form_malformed',
 }
 
 /** The one exit for everything that was thrown while a request was served. */

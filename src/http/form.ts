@@ -22,6 +22,8 @@ const REPEATABLE = new Set(['resource', 'audience'])
  */
 export function parseForm(body: string): Form {
   if (MALFORMED_ESCAPE.test(body)) throw new Refusal('form_malformed', { problem: 'bad escape' })
+  // URLSearchParams takes it for the query of a URL, and would drop it.
+  if (body.startsWith('?')) throw new Refusal('form_malformed', { problem: 'a leading ?' })
   const values = new Map<string, string[]>()
   let count = 0
   for (const [name, value] of new URLSearchParams(body)) {

@@ -5,6 +5,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { JWK } from 'jose'
+import { pathOf } from '../uri.ts'
 import { allowAnyOrigin, preflight } from './cors.ts'
 import { CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT } from './token.ts'
 
@@ -29,7 +30,7 @@ const KEYS_MAX_AGE_SECONDS = 300
  *   (RFC 8414 §3.1) and also appended to it (OpenID Connect Discovery §4.1)
  */
 export function metadataRoutes(app: FastifyInstance, room: MetadataRoom): void {
-  const path = new URL(room.issuer).pathname.replace(/\/$/, '')
+  const path = pathOf(room.issuer)
   const document = metadata(room)
   for (const name of WELL_KNOWN) {
     for (const url of new Set([`/.well-known/${name}${path}`, `${path}/.well-known/${name}`])) {

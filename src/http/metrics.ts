@@ -88,6 +88,23 @@ function registerGauges(gauges: Gauges, registry: Registry): void {
       this.set(gauges.policies().failing === null ? 0 : 1)
     },
   })
+  new Counter({
+    name: 'countersign_policies_failures_total',
+    help: 'Sets of policies that were refused since the start.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(gauges.policies().failures)
+    },
+  })
+  new Gauge({
+    name: 'countersign_policies_age_seconds',
+    help: 'Seconds since the policies in force were loaded.',
+    registers,
+    collect() {
+      this.set(gauges.policies().ageSeconds)
+    },
+  })
   new Gauge({
     name: 'countersign_trust_keys_age_seconds',
     help: 'Seconds since the keys of a trust entry were last read.',

@@ -1,7 +1,9 @@
 /** The public routes as one Fastify plugin, so that they can also be mounted in someone's own server. */
 
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../broker.ts'
+import { pathOf } from '../uri.ts'
 import { preflight } from './cors.ts'
 import { errorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
@@ -23,13 +25,15 @@ export function countersign(broker: Broker) {
       parseFormBody,
     )
     app.setErrorHandler(errorHandler(broker.meter))
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
+      // Ours, whatever the host numbers its requests with: it is the decision id and the token's jti.
+      request.id = randomUUID()
       reply.header('x-request-id', request.id)
+      done()
     })
     healthRoutes(app, broker.ready)
     metadataRoutes(app, broker.metadata)
-    const prefix = new URL(broker.metadata.issuer).pathname.replace(/\/$/, '')
-    const below = `${prefix}/token`
+    const below = `${pathOf(broker.metadata.issuer)}/token`
     preflight(app, below, 'POST')
     tokenRoute(app, below, broker)
   }

@@ -2,7 +2,12 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from 'fastify'
 import type { Broker } from '../broker.ts'
 import { adminRoutes } from './admin.ts'
 import { answerError } from './errors.ts'
@@ -12,6 +17,8 @@ const MAX_HEADER_BYTES = 16 * 1024
 const MAX_CONNECTIONS = 8_192
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 15_000
+/** How often Node looks for connections past those limits; its default of 30 s would make them 30 s. */
+const CHECK_EVERY_MS = 1_000
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 
 /** How the public listener is reached. */
@@ -45,9 +52,15 @@ export function adminServer(broker: Broker, logger: FastifyBaseLogger): FastifyI
 }
 
 function bare({ logger, trustedProxies, tls }: ListenerOptions): FastifyInstance {
-  const http = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS }
+  const http = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  }
   const app = Fastify({
     loggerInstance: logger,
+    // Lines name their request by themselves; a logger for each request would cost every one of them.
+    childLoggerFactory: (parent) => parent,
     logController: new LogController({ disableRequestLogging: true }),
     // The caller's own id is never taken over: ours names the decision.
     genReqId: () => randomUUID(),
@@ -59,7 +72,10 @@ function bare({ logger, trustedProxies, tls }: ListenerOptions): FastifyInstance
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     clientErrorHandler: malformed,
-    ...(tls === null ? { http } : { https: { ...http, ...tls, minVersion: 'TLSv1.2' } }),
+    frameworkErrors: (_error, request, reply) => {
+      refuseRequest(request.id, reply)
+    },
+    ...(tls === null ? { http } : { https: { ...http, ...tls } }),
   }) as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   drainConnections(app)
@@ -72,8 +88,18 @@ function drainConnections(app: FastifyInstance): void {
   app.addHook('preClose', async () => {
     closing = true
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing) reply.header('connection', 'close')
+    done()
+  })
+}
+
+/** A URL that the router cannot read never reaches a route, nor the hooks of one. */
+function refuseRequest(id: string, reply: FastifyReply): void {
+  answerError(reply.header('x-request-id', id), 400, {
+    error: 'invalid_request',
+    error_description: 'The URL of the request is malformed.',
+    request_id: id,
   })
 }
 

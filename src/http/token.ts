@@ -26,7 +26,7 @@ const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-be
 const FORM = 'application/x-www-form-urlencoded'
 const MAX_BODY_BYTES = 64 * 1024
 const MAX_SCOPES = 32
-const MAX_SCOPE_CHARACTERS = 128
+const MAX_SCOPE_CHARACTERS = 256
 
 /** RFC 6749 §3.3: scope-token, without spaces. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/

@@ -165,8 +165,9 @@ async function send(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<DoorAnswer> {
-  const outgoing = openRequest(url, request, addresses, signal)
+  let outgoing: ClientRequest | undefined
   try {
+    outgoing = openRequest(url, request, addresses, signal)
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     outgoing.on('response', resolve).on('error', reject).end(request.body)
     const response = await promise
@@ -176,7 +177,7 @@ async function send(
     throw cause instanceof DoorError ? cause : failure(url, cause)
   } finally {
     // Nothing of a refused or finished answer is read on.
-    outgoing.destroy()
+    outgoing?.destroy()
   }
 }
 
@@ -194,11 +195,21 @@ function openRequest(
   if (request.body !== undefined) headers['content-type'] = 'application/json'
   const method = request.body === undefined ? 'GET' : 'POST'
   // An agent of its own: no proxy from the environment, no connection that others opened.
+  // Said here, so that no environment variable can unsay it.
+  const verified = { rejectUnauthorized: true }
   const common = { method, headers, signal, agent: false, lookup: pinned(addresses) }
   if (url.protocol === 'http:') return requestHttp(url, common)
   const { ca, cert, key, serverName } = request
   const name = serverName === undefined ? {} : { servername: serverName }
-  return requestHttps(url, { ...common, ...name, ca, cert, key, minVersion: 'TLSv1.2' })
+  return requestHttps(url, {
+    ...common,
+    ...name,
+    ca,
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ...verified,
+  })
 }
 
 function pinned(addresses: readonly Address[]): LookupFunction {

@@ -33,6 +33,9 @@ export class InvalidToken extends Error {
   }
 }
 
+/** The broker's fault or the network's, not the token's: answer 503, and keep the token. */
+const KEYS_UNAVAILABLE = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID'])
+
 /**
  * @returns a function that verifies a token: signature by the broker's published keys, `typ` `at+jwt`, issuer, sole
  *   audience, lifetime. It throws InvalidToken for a bad token, and anything else when keys cannot be had.
@@ -55,7 +58,7 @@ export function verifier(options: VerifierOptions): (token: string) => Promise<V
       })
       return read(payload, options.audience)
     } catch (cause) {
-      if (cause instanceof errors.JWKSTimeout || !(cause instanceof errors.JOSEError)) throw cause
+      if (!(cause instanceof errors.JOSEError) || KEYS_UNAVAILABLE.has(cause.code)) throw cause
       throw new InvalidToken(cause.message, { cause })
     }
   }

@@ -194,6 +194,43 @@ test('our agent: fetch carries the token, and gets a new one after a 401, once',
   assert.notEqual(seen[0], seen[1])
 })
 
+test('our agent shows its token to the resource and to nobody else', async () => {
+  const options = { issuer: 'https://a.example', source: async () => 'x' }
+  const never: typeof fetch = () => assert.fail('nothing is sent')
+  const asking = agent({ ...options, resource: 'https://mcp.example.com/v1', fetch: never })
+  for (const url of [
+    'https://evil.example/v1',
+    'http://mcp.example.com/v1',
+    'https://mcp.example.com:444/v1',
+    'https://mcp.example.com/v10',
+    'https://mcp.example.com/v1/../admin',
+    'https://mcp.example.com@evil.example/v1',
+  ]) {
+    await assert.rejects(
+      asking.fetch(url),
+      (error: Error & { code?: string }) =>
+        error.code === 'foreign_url' || error instanceof TypeError,
+      url,
+    )
+  }
+})
+
+test('our verifier tells a bad token from keys that cannot be had', async (t) => {
+  const world = await listening(t)
+  const token = String((await world.ask(world.form())).body['access_token'])
+  const options = { issuer: world.issuer, audience: RESOURCE, now: () => world.clock.now() }
+  for (const answer of [
+    () => new Response('{}', { status: 503 }),
+    () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
+    () => Response.json({ keys: 'none' }),
+  ]) {
+    const verify = verifier({ ...options, fetch: async () => answer() })
+    await assert.rejects(verify(token), (error) => !(error instanceof InvalidToken))
+  }
+  const strangers = verifier({ ...options, fetch: async () => Response.json({ keys: [] }) })
+  await assert.rejects(strangers(token), InvalidToken)
+})
+
 test('our agent says what the broker said, with the request id for its operator', async (t) => {
   const world = await listening(t)
   const options = {

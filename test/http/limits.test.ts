@@ -37,6 +37,7 @@ test('bodies that are not one sane form', async (t) => {
       400,
       () => post(world, FORM, Buffer.from([0x67, 0x3d, 0xff, 0xfe])),
     ],
+    ['a leading question mark', 400, () => post(world, FORM, `?${good}`)],
     ['ten thousand parameters', 400, () => post(world, FORM, 'a=b&'.repeat(10_000))],
   ]
   for (const [what, status, send] of rows) {
@@ -49,6 +50,23 @@ test('bodies that are not one sane form', async (t) => {
   }
   const charset = await post(world, `${FORM}; charset=utf-8`, good)
   assert.equal(charset.statusCode, 200, 'a charset parameter does no harm')
+})
+
+test('a URL that cannot be read has an answer of our form', async (t) => {
+  const world = await startBroker(t)
+  const response = await world.app.inject('/%ff')
+  assert.equal(response.statusCode, 400)
+  assert.equal(response.json().error, 'invalid_request')
+  assert.equal(response.headers['x-request-id'], response.json().request_id)
+  assert.doesNotMatch(response.body, /%ff/)
+})
+
+test('connections cannot be kept for nothing: headers have 10 s, requests 15 s, and they are counted', async (t) => {
+  const { app } = await startBroker(t)
+  const { server } = app
+  assert.equal(server.headersTimeout, 10_000)
+  assert.equal(server.requestTimeout, 15_000)
+  assert.equal(server.maxConnections, 8_192)
 })
 
 test('an Authorization header is a second kind of credential', async (t) => {
@@ -135,6 +153,8 @@ test('X-Forwarded-For counts only behind a trusted proxy, and then its rightmost
   assert.equal((await send(proxied, '10.0.0.1', '203.0.113.9, 198.51.100.7')).statusCode, 400)
   assert.equal((await send(proxied, '198.51.100.7', '203.0.113.9')).statusCode, 400)
   assert.equal(proxied.events()[1]?.question?.sourceIp, '203.0.113.9')
+  assert.equal((await send(direct, '::ffff:203.0.113.9', '')).statusCode, 200)
+  assert.equal(direct.events().at(-1)?.question?.sourceIp, '203.0.113.9', 'IPv4 in IPv6 dress')
   const nonsense = await send(proxied, '10.0.0.1', 'not-an-address')
   assert.equal(nonsense.statusCode, 400)
   assert.equal(proxied.events().at(-1)?.question?.sourceIp, null)

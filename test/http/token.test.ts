@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import Fastify from 'fastify'
 import {
   createLocalJWKSet,
   decodeJwt,
@@ -9,6 +10,7 @@ import {
   type JSONWebKeySet,
   jwtVerify,
 } from 'jose'
+import { countersign } from '../../src/http/plugin.ts'
 import {
   RESOURCE,
   startBroker,
@@ -213,7 +215,7 @@ const REQUESTS: readonly Row[] = [
   ['a malformed scope', (w) => w.form({ scope: 'a"b' }), 400, 'invalid_scope', 'scope_malformed'],
   [
     'a scope that is too long',
-    (w) => w.form({ scope: 'a'.repeat(129) }),
+    (w) => w.form({ scope: 'a'.repeat(257) }),
     400,
     'invalid_scope',
     'scope_malformed',
@@ -428,6 +430,65 @@ test('one-time evidence shown many times at once is spent once, on either carrie
   const other = await world.ask(clientForm(world, { client_assertion: form['assertion'] ?? '' }))
   assert.equal(other.status, 401)
   assert.equal(world.events().at(-1)?.reason, 'evidence_replayed')
+})
+
+test('evidence of a token that did not leave, because its event could not be written, stays good', async (t) => {
+  let full = true
+  const world = await startBroker(t, { trust: { replay: 'once' }, auditFails: () => full })
+  const form = world.form()
+  assert.equal((await world.ask(form)).status, 503)
+  full = false
+  assertIssued(await world.ask(form))
+  assert.equal((await world.ask(form)).status, 400)
+})
+
+test('while the audit fails the broker is not ready, and the log says why', async (t) => {
+  const world = await startBroker(t, { auditFails: () => true })
+  assert.equal((await world.app.inject('/readyz')).statusCode, 200)
+  await world.ask(world.form())
+  assert.equal((await world.app.inject('/readyz')).statusCode, 503)
+  assert.match(world.written(), /"reason":"audit_unavailable".*the disk is full/)
+  world.clock.advance(10)
+  assert.equal((await world.app.inject('/readyz')).statusCode, 200)
+})
+
+test('evidence that ends between its check and the decision gets no token', async (t) => {
+  let late = 0
+  const world = await startBroker(t, { late: () => late })
+  const assertion = world.cluster.mint(({ claims }) => {
+    claims['exp'] = world.clock.seconds() + 2
+  })
+  // The clock is read for the event, for prepare, for verify, and then for the decision.
+  let reads = 0
+  late = 0
+  const form = world.form({ assertion })
+  world.onClock(() => {
+    reads += 1
+    if (reads === 4) late = 5
+  })
+  assert.equal((await world.ask(form)).status, 400)
+  assert.equal(world.events()[0]?.reason, 'token_expired')
+  assert.equal(reads >= 4, true)
+})
+
+test('mounted in a host that numbers its requests itself, decisions still have ids of their own', async (t) => {
+  const world = await startBroker(t)
+  const host = Fastify({ requestIdHeader: 'x-mine' })
+  host.get('/own', async (request) => ({ id: request.id }))
+  host.register(countersign(world.broker))
+  t.after(() => host.close())
+  const send = () =>
+    host.inject({
+      method: 'POST',
+      url: '/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-mine': 'chosen' },
+      payload: new URLSearchParams(world.form()).toString(),
+    })
+  const [first, second] = [await send(), await send()]
+  assert.equal(first.statusCode, 200)
+  assert.match(String(first.headers['x-request-id']), /^[0-9a-f-]{36}$/)
+  assert.notEqual(first.headers['x-request-id'], second.headers['x-request-id'])
+  assert.match((await host.inject('/own')).json().id, /^req-/, 'and the host keeps its own')
 })
 
 test('a refused request burns nothing: the same one-time evidence is good afterwards', async (t) => {
