@@ -64,8 +64,16 @@ export function loadConfig(source: string | Uint8Array, options: LoadOptions): L
 /** What policies are compiled with, out of a Config. */
 export function policySettings(config: Config): PolicySettings {
   return {
-    audiences: config.resources.map(({ audience, scopes }) => ({ audience, scopes })),
-    anchors: config.trust.map(({ anchor, environment }) => ({ entity: anchor, environment })),
+    audiences: config.resources.map(({ audience, scopes, groups }) => ({
+      audience,
+      scopes,
+      groups,
+    })),
+    anchors: config.trust.map(({ trust, anchor, environment }) => ({
+      trust,
+      entity: anchor,
+      environment,
+    })),
     zones: config.policies.zones,
     calendars: config.policies.calendars,
     groups: config.policies.groups,
@@ -88,6 +96,7 @@ function readAll(
     raw.policies,
     find.sound(['trust']) && trust.length === entries.length ? trust : null,
     find,
+    outside,
   )
   return { ...server, trust, resources, policies }
 }

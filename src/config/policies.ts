@@ -2,19 +2,30 @@
 
 import type { EntityRef } from '../identity.ts'
 import type { CalendarSettings, GroupSettings } from '../policy/settings.ts'
-import { didYouMean } from '../suggest.ts'
+import { readCalendar } from './calendars.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
-import type { RawCalendar, RawPolicies } from './schema.ts'
+import { readMember } from './members.ts'
+import type { RawPolicies } from './schema.ts'
+import type { Outside } from './secrets.ts'
+import { boundedSeconds } from './server.ts'
 import type { TrustConfig } from './trust.ts'
+import { checkZone } from './zones.ts'
 
 /** The `policies` section. */
 export type PoliciesConfig = {
   /** The folder of `*.cedar` files, absolute. */
   readonly path: string
+  /** How long policies stay in force while newer ones are refused; null for ever. */
+  readonly maxStaleSeconds: number | null
+  /** Where addresses are looked up: absolute paths of databases in MaxMind's format. */
+  readonly geo: GeoConfig | null
   readonly zones: readonly string[]
   readonly calendars: readonly CalendarSettings[]
   readonly groups: readonly GroupSettings[]
 }
+
+/** The `policies.geo` section. */
+export type GeoConfig = { readonly file: string; readonly asn: string | null }
 
 /**
  * Reads the section. What the schema refused is left out and not judged.
@@ -24,13 +35,22 @@ export function readPolicies(
   raw: RawPolicies | undefined,
   trust: readonly TrustConfig[] | null,
   find: Findings,
+  outside: Outside,
 ): PoliciesConfig {
   const at = ['policies']
+  const zones = readZones(find.part(raw, at, 'zones') ?? [], [...at, 'zones'], find)
+  const maxStale = find.part(raw, at, 'maxStale')
+  const geo = find.part(raw, at, 'geo')
   return {
     path: find.part(raw, at, 'path') ?? '',
-    zones: readZones(find.part(raw, at, 'zones') ?? [], [...at, 'zones'], find),
+    maxStaleSeconds:
+      maxStale === undefined
+        ? null
+        : boundedSeconds(maxStale, { least: '1m', most: '366d' }, [...at, 'maxStale'], find),
+    geo: geo === undefined ? null : { file: geo.file, asn: geo.asn ?? null },
+    zones,
     calendars: Object.entries(raw?.calendars ?? {}).map(([name, calendar]) =>
-      readCalendar(name, calendar, [...at, 'calendars', name], find),
+      readCalendar(name, calendar, zones, [...at, 'calendars', name], find, outside),
     ),
     groups: Object.entries(raw?.groups ?? {}).map(([name, members]) => {
       const place = [...at, 'groups', name]
@@ -49,19 +69,6 @@ function readZones(zones: readonly string[], at: SettingPath, find: Findings): r
   return zones
 }
 
-function readCalendar(
-  name: string,
-  raw: RawCalendar,
-  at: SettingPath,
-  find: Findings,
-): CalendarSettings {
-  const zone = find.part(raw, at, 'zone') ?? 'UTC'
-  checkZone(zone, [...at, 'zone'], find)
-  const dates = find.part(raw, at, 'dates') ?? []
-  const ranges = dates.map((text, index) => readRange(text, [...at, 'dates', index], find))
-  return { name, zone, ranges }
-}
-
 function readMembers(
   members: readonly string[],
   trust: readonly TrustConfig[] | null,
@@ -76,69 +83,4 @@ function readMembers(
     seen.add(text)
     return typeof member === 'string' ? [] : [member]
   })
-}
-
-function checkZone(zone: string, at: SettingPath, find: Findings): void {
-  const known = [...Intl.supportedValuesOf('timeZone'), 'UTC']
-  if (known.includes(zone)) return
-  const exact = known.find((name) => name.toLowerCase() === zone.toLowerCase())
-  // `supportedValuesOf` leaves out links, such as Asia/Kolkata; offsets have no rules for summer time.
-  if (exact === undefined && /^[A-Z]/.test(zone) && isTimeZone(zone)) return
-  const hint = exact === undefined ? didYouMean(zone, known) : ` (did you mean ${quote(exact)}?)`
-  find.error(at, `is ${quote(zone)}, not an IANA time zone${hint}`)
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }) instanceof Intl.DateTimeFormat
-  } catch (cause) {
-    if (cause instanceof RangeError) return false
-    throw cause
-  }
-}
-
-function readRange(
-  text: string,
-  at: SettingPath,
-  find: Findings,
-): { readonly from: string; readonly to: string } {
-  const [from = '', to = from, ...more] = text.split('..')
-  if (more.length > 0 || !isDate(from) || !isDate(to)) {
-    find.error(
-      at,
-      `is ${quote(text)}, not a day (2026-05-01) or a range of days (2026-12-24..2027-01-02)`,
-    )
-  } else if (to < from) {
-    find.error(at, `is ${quote(text)}, which ends before it begins`)
-  }
-  return { from, to }
-}
-
-/** Whether a text is a day of the calendar: `2026-02-30` is not. */
-function isDate(text: string): boolean {
-  const midnight = Date.parse(`${text}T00:00:00Z`)
-  return (
-    /^\d{4}-\d\d-\d\d$/.test(text) &&
-    Number.isFinite(midnight) &&
-    new Date(midnight).toISOString().startsWith(text)
-  )
-}
-
-/** One member of a group; or what is wrong with it, as the end of a sentence. */
-function readMember(text: string, trust: readonly TrustConfig[] | null): EntityRef | string {
-  const [, type = '', id = ''] = /^([A-Za-z_]\w*)::"([^"\\]*)"$/.exec(text) ?? []
-  // Only principals that some kind can prove: a member that can never appear would be a silent hole.
-  if (type !== 'ServiceAccount') {
-    return `is ${quote(text)}, not a principal such as ServiceAccount::"cluster/namespace/name"${didYouMean(type, ['ServiceAccount'])}`
-  }
-  const parts = id.split('/')
-  if (parts.length !== 3 || parts.some((part) => !/^[^\s/]+$/.test(part))) {
-    return `is ${quote(text)}, but a ServiceAccount is "cluster/namespace/name"`
-  }
-  const [cluster = ''] = parts
-  const clusters = trust?.map(({ anchor }) => anchor.id)
-  if (clusters !== undefined && !clusters.includes(cluster)) {
-    return `names the cluster ${quote(cluster)}, for which no trust entry vouches${didYouMean(cluster, clusters)}`
-  }
-  return { type, id }
 }

@@ -16,6 +16,8 @@ export type ResourceConfig = {
   /** The canonical URI that tokens carry as `aud`. */
   readonly audience: string
   readonly scopes: readonly string[]
+  /** The audience groups it is in. */
+  readonly groups: readonly string[]
   readonly maxTtlSeconds: number
   readonly format: 'jwt'
   /** How strongly its tokens must be bound. */
@@ -54,6 +56,8 @@ export function readResources(
     seen.add(audience)
     const scopes = find.part(raw, at, 'scopes') ?? []
     checkScopes(scopes, [...at, 'scopes'], find)
+    const groups = find.part(raw, at, 'groups') ?? []
+    checkGroups(groups, [...at, 'groups'], find)
     const claims = find.part(raw, at, 'claims') ?? {}
     checkClaims(claims, [...at, 'claims'], find)
     const maxTtlSeconds = boundedSeconds(
@@ -63,7 +67,7 @@ export function readResources(
       find,
     )
     const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    return { audience, scopes, maxTtlSeconds, format: 'jwt', sender, claims }
+    return { audience, scopes, groups, maxTtlSeconds, format: 'jwt', sender, claims }
   })
 }
 
@@ -103,6 +107,14 @@ function checkScopes(scopes: readonly string[], at: SettingPath, find: Findings)
       )
     } else if (scopes.indexOf(scope) < index) {
       find.error([...at, index], `is ${quote(scope)}, which is listed already`)
+    }
+  })
+}
+
+function checkGroups(groups: readonly string[], at: SettingPath, find: Findings): void {
+  groups.forEach((group, index) => {
+    if (groups.indexOf(group) < index) {
+      find.error([...at, index], `is ${quote(group)}, which is listed already`)
     }
   })
 }

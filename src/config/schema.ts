@@ -94,6 +94,12 @@ const resource = Type.Object(
   {
     audience: text('The absolute URI of a resource server, as tokens name it in `aud`'),
     scopes: Type.Optional(Type.Array(Type.String(), { maxItems: 1000 })),
+    groups: Type.Optional(
+      Type.Array(Type.String({ pattern: NAME, title: NAME_TITLE }), {
+        maxItems: 100,
+        description: 'Audience groups it is in: AudienceGroup::"…" in policies',
+      }),
+    ),
     maxTtl: Type.Optional(duration(DEFAULTS.maxTtl, 'From 30s to 24h')),
     format: Type.Optional(Type.Enum(['jwt'])),
     sender: Type.Optional(Type.Enum(['bearer', 'dpop', 'mtls'])),
@@ -118,13 +124,33 @@ const resource = Type.Object(
 )
 
 const calendar = Type.Object(
-  { dates: Type.Array(Type.String(), { maxItems: 10_000 }), zone },
-  strict,
+  {
+    dates: Type.Optional(Type.Array(Type.String(), { maxItems: 10_000 })),
+    file: Type.Optional(filePath('An iCalendar file (RFC 5545) of all-day events')),
+    zone: Type.Optional(zone),
+  },
+  { ...strict, description: 'Either dates or file; zone where not just one is in policies.zones' },
+)
+
+const geo = Type.Object(
+  {
+    file: filePath('A country or city database in the format of MaxMind (.mmdb)'),
+    asn: Type.Optional(filePath('A database of autonomous systems in the same format')),
+  },
+  { ...strict, description: 'Where addresses are, for context.geo; read again when it changes' },
 )
 
 const policies = Type.Object(
   {
     path: filePath('The folder of *.cedar files'),
+    maxStale: Type.Optional(
+      Type.String({
+        pattern: DURATION_PATTERN,
+        description:
+          'How long policies stay in force while newer ones are refused; then everything is refused. For ever without it; 1m to 366d',
+      }),
+    ),
+    geo: Type.Optional(geo),
     zones: Type.Optional(Type.Array(zone, { maxItems: 100 })),
     calendars: Type.Optional(named(calendar)),
     groups: Type.Optional(named(Type.Array(Type.String(), { maxItems: 10_000 }))),

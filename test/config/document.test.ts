@@ -100,9 +100,9 @@ test('problems of every part are told at once, in the order of the file', () => 
       'countersign.yaml:26:14: error: resources[0].scopes[0]',
       'countersign.yaml:26:21: error: resources[0].scopes[1]',
       'countersign.yaml:27:13: error: resources[0].maxTtl',
-      'countersign.yaml:29:13: error: resources[0].sender',
-      'countersign.yaml:33:11: error: policies.zones[0]',
-      'countersign.yaml:34:65: error: policies.calendars.change-freeze.dates[1]',
+      'countersign.yaml:30:13: error: resources[0].sender',
+      'countersign.yaml:36:11: error: policies.zones[0]',
+      'countersign.yaml:37:65: error: policies.calendars.change-freeze.dates[1]',
     ],
   )
 })

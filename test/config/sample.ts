@@ -36,13 +36,27 @@ resources:
     scopes: [trades:read, trades:write]
     maxTtl: 15m
     format: jwt
+    groups: [trading]
     sender: bearer
     claims: { team: { fact: namespaceLabels.team, grade: B } }
 policies:
   path: ./policies
+  maxStale: 1d
+  geo: { file: geo/country.mmdb, asn: /var/lib/geo/asn.mmdb }
   zones: [Europe/Berlin]
-  calendars: { change-freeze: { dates: [2026-12-24..2027-01-02, 2026-05-01], zone: Europe/Berlin } }
+  calendars: { change-freeze: { dates: [2026-12-24..2027-01-02, 2026-05-01], zone: Europe/Berlin }, holidays-de: { file: ./holidays-de.ics } }
   groups: { payments-jobs: ['ServiceAccount::"prod-eu/payments/settlement"'] }
+`
+
+/** What the sample names as `holidays-de.ics`. */
+const HOLIDAYS = `BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+SUMMARY:Neujahr
+DTSTART;VALUE=DATE:20260101
+RRULE:FREQ=YEARLY;COUNT=2
+END:VEVENT
+END:VCALENDAR
 `
 
 /** The least that starts. */
@@ -80,6 +94,7 @@ export const OPTIONS = {
   env: { LONG: 'l'.repeat(40), SHORT: 'hunter2' },
   baseDir: '/etc/countersign',
   readFile: (path) => {
+    if (path === '/etc/countersign/holidays-de.ics') return HOLIDAYS
     if (path === '/etc/countersign/keys.secret') return `${'s'.repeat(32)}\n`
     throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
   },
