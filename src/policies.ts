@@ -2,16 +2,22 @@
 
 import { type FSWatcher, watch } from 'node:fs'
 import type { Generation } from './policy/generation.ts'
-import { type Loaded, load } from './policy/load.ts'
+import { type Loader, loader } from './policy/load.ts'
 import type { PolicySettings, Problem, SourceFile } from './policy/settings.ts'
+import { type LoadedWithTests, loadWithTests } from './policytests.ts'
 import { renderProblem } from './problem.ts'
-import type { Detail } from './refusal.ts'
+import { type Detail, Refusal } from './refusal.ts'
 import { snapshot } from './snapshot.ts'
 
 /** The policies of a running broker. */
 export interface Policies {
   /** The generation that decides now. Take it once for each request. */
   current(): Generation
+  /**
+   * The generation to decide a request with.
+   * @throws Refusal `policies_stale` when the sets after it have been refused for too long
+   */
+  inForce(): Generation
   status(): PolicyStatus
   /**
    * Reads the files again and loads them if they changed. Calls during a reload share the one after it.
@@ -29,9 +35,13 @@ export type PolicyStatus = {
   readonly generation: string
   /** Milliseconds since the epoch. */
   readonly loadedAt: number
+  /** Seconds since then. */
+  readonly ageSeconds: number
   readonly policies: number
   /** The problems of the last set, when it was refused; null when the last set is the one that decides. */
   readonly failing: readonly Problem[] | null
+  /** When the first of the sets that were refused since then was, milliseconds; null for none. */
+  readonly failingSince: number | null
   /** How many sets were refused since the start. */
   readonly failures: number
 }
@@ -46,6 +56,8 @@ export type PoliciesOptions = {
   readonly now: () => number
   /** How often files are looked at, whether or not the system reported a change, milliseconds. */
   readonly pollEvery?: number
+  /** How long a generation decides while newer sets are refused; for ever by default. */
+  readonly maxStaleSeconds?: number | null
 }
 
 /** A set of policies that does not load. The message lists every problem, one a line. */
@@ -70,36 +82,49 @@ const SETTLE = 200
  */
 export async function keepPolicies(options: PoliciesOptions): Promise<Policies> {
   const { path, settings, now } = options
-  const files = await snapshot(path)
-  const first = await load(files, settings)
+  const files = await snapshot(path, { tests: true })
+  const keep = loader(settings)
+  const first = await loadWithTests(files, settings, { keep, at: seconds(now()) })
   if ('problems' in first) throw new PoliciesRefused(first.problems)
   warnOf(first.warnings, options)
-  return keeper(options, files, { generation: first.generation, loadedAt: now() })
+  return keeper(options, keep, files, { generation: first.generation, loadedAt: now() })
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
 }
 
 type Deciding = { readonly generation: Generation; readonly loadedAt: number }
 
-function keeper(options: PoliciesOptions, first: SourceFile[], initial: Deciding): Policies {
+function keeper(
+  options: PoliciesOptions,
+  keep: Loader,
+  first: readonly SourceFile[],
+  initial: Deciding,
+): Policies {
   let deciding = initial
-  let seen = digest(first)
+  let seen: Seen = first
   let failing: readonly Problem[] | null = null
+  let failingSince: number | null = null
   let failures = 0
   let running: Promise<readonly Problem[]> | null = null
   let following: Promise<readonly Problem[]> | null = null
   let stopWatching: (() => void) | null = null
 
   const attempt = async (): Promise<readonly Problem[]> => {
-    const found = await read(options, seen)
+    const found = await read(options, keep, seen)
     if (found === null) return failing ?? []
     seen = found.seen
     if ('generation' in found.loaded) {
       const { generation, warnings } = found.loaded
       deciding = { generation, loadedAt: options.now() }
       failing = null
+      failingSince = null
       warnOf(warnings, options)
       return warnings
     }
     failing = found.loaded.problems
+    failingSince ??= options.now()
     failures++
     options.warn(
       { generation: deciding.generation.id, problems: failing.map(renderProblem) },
@@ -125,11 +150,21 @@ function keeper(options: PoliciesOptions, first: SourceFile[], initial: Deciding
 
   return {
     current: () => deciding.generation,
+    inForce() {
+      const { maxStaleSeconds: limit = null } = options
+      const stale = failingSince === null ? 0 : seconds(options.now() - failingSince)
+      if (limit !== null && stale > limit) {
+        throw new Refusal('policies_stale', { failingForSeconds: stale, limit })
+      }
+      return deciding.generation
+    },
     status: () => ({
       generation: deciding.generation.id,
       loadedAt: deciding.loadedAt,
+      ageSeconds: seconds(options.now() - deciding.loadedAt),
       policies: deciding.generation.policies.size,
       failing,
+      failingSince,
       failures,
     }),
     reload,
@@ -143,25 +178,32 @@ function keeper(options: PoliciesOptions, first: SourceFile[], initial: Deciding
   }
 }
 
+/** The last set that was looked at: its files, or why they could not be read. */
+type Seen = readonly SourceFile[] | string
+
 /** Reads and loads; null when nothing changed since `seen`. Never rejects: a failure is a problem. */
 async function read(
-  { path, settings }: PoliciesOptions,
-  seen: string,
-): Promise<{ seen: string; loaded: Loaded } | null> {
+  { path, settings, now }: PoliciesOptions,
+  keep: Loader,
+  seen: Seen,
+): Promise<{ seen: Seen; loaded: LoadedWithTests } | null> {
   try {
-    const files = await snapshot(path)
-    const found = digest(files)
-    return found === seen ? null : { seen: found, loaded: await load(files, settings) }
+    const files = await snapshot(path, { tests: true })
+    if (same(files, seen)) return null
+    const loaded = await loadWithTests(files, settings, { keep, at: seconds(now()) })
+    return { seen: files, loaded }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     if (message === seen) return null
     const problem: Problem = { path, line: 1, column: 1, severity: 'error', message }
-    return { seen: message, loaded: { problems: [problem] } }
+    return { seen: message, loaded: { problems: [problem], results: [] } }
   }
 }
 
-function digest(files: readonly SourceFile[]): string {
-  return JSON.stringify(files.map(({ path, text }) => [path, text]))
+/** File by file: no copy is made of what may be megabytes. */
+function same(files: readonly SourceFile[], seen: Seen): boolean {
+  if (typeof seen === 'string' || files.length !== seen.length) return false
+  return files.every(({ path, text }, at) => path === seen[at]?.path && text === seen[at].text)
 }
 
 function warnOf(warnings: readonly Problem[], { warn }: PoliciesOptions): void {

@@ -6,6 +6,7 @@ import { join, relative, sep } from 'node:path'
 import type { SourceFile } from './policy/settings.ts'
 
 const EXTENSION = '.cedar'
+const TEST_EXTENSION = '.test.yaml'
 const MAX_FILE_BYTES = 1024 * 1024
 const MAX_TOTAL_BYTES = 64 * MAX_FILE_BYTES
 const MAX_FILES = 10_000
@@ -21,16 +22,17 @@ const ATTEMPTS = 5
  * and read again when anything changed.
  *
  * @param path a file or a folder; problems are reported below it, as the operator knows it
+ * @param options `tests`: also the `*.test.yaml` beside them, from the same moment
  * @throws Error for a missing path, an oversized file, too many files, or files that never stand still
  */
-export async function snapshot(path: string): Promise<SourceFile[]> {
+export async function snapshot(path: string, { tests = false } = {}): Promise<SourceFile[]> {
   let vanished: unknown
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const root = await resolve(path)
     try {
-      const before = await list(root)
+      const before = await list(root, tests)
       const files = await readAll(before, root, path)
-      const after = await list(root)
+      const after = await list(root, tests)
       if (fingerprint(before) === fingerprint(after)) return files
     } catch (error) {
       // The swap deletes what it replaces: what vanished under our hands is looked for anew.
@@ -68,7 +70,7 @@ async function follow(shown: string): Promise<string | null> {
 
 type Entry = { readonly real: string; readonly shown: string; readonly info: Stats }
 
-async function list(root: string): Promise<Entry[]> {
+async function list(root: string, tests: boolean): Promise<Entry[]> {
   const found: Entry[] = []
   const visited = new Set<string>()
   const enter = async (real: string, shown: string): Promise<void> => {
@@ -85,12 +87,24 @@ async function list(root: string): Promise<Entry[]> {
     if (real === null) return
     const info = await stat(real)
     if (info.isDirectory()) return enter(real, shown)
-    if (!info.isFile() || !(shown === root || shown.endsWith(EXTENSION))) return
+    const wanted = shown.endsWith(EXTENSION) || (tests && shown.endsWith(TEST_EXTENSION))
+    if (!info.isFile() || !(shown === root || wanted)) return
     found.push({ real, shown, info })
     if (found.length > MAX_FILES) throw new Error(`More than ${MAX_FILES} policy files.`)
   }
   await visit(root)
+  const beside = testsBeside(root)
+  if (tests && beside !== null && (await isFile(beside))) await visit(beside)
   return found.sort((a, b) => (a.shown < b.shown ? -1 : 1))
+}
+
+/** The tests of a policy file that is read alone; null for a folder, which holds its tests. */
+function testsBeside(path: string): string | null {
+  return path.endsWith(EXTENSION) ? `${path.slice(0, -EXTENSION.length)}${TEST_EXTENSION}` : null
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isFile() === true
 }
 
 async function readAll(
@@ -102,7 +116,8 @@ async function readAll(
   let total = 0
   for (const { real, shown, info } of entries) {
     const below = relative(root, shown).split(sep).join('/')
-    const name = below === '' ? path : `${path.replace(/\/+$/, '')}/${below}`
+    const inside = below === '' ? path : `${path.replace(/\/+$/, '')}/${below}`
+    const name = below.startsWith('../') ? (testsBeside(path) ?? shown) : inside
     total += info.size
     if (info.size > MAX_FILE_BYTES) {
       throw new Error(`The policy file ${name} is larger than ${MAX_FILE_BYTES} bytes.`)

@@ -10,25 +10,34 @@ import { type Token, unquote } from './scan.ts'
 type Rule = {
   readonly accepts: (value: string) => boolean
   readonly expected: string
-  /** Obligations say how a permitted token looks; on a forbid they would say nothing. */
-  readonly permitOnly: boolean
+  /** What is wrong with it on a forbid; null where nothing is. */
+  readonly onForbid: string | null
 }
+
+/** Obligations say how a permitted token looks. */
+const SAYS_NOTHING = 'says nothing on a forbid'
 
 const PROSE: Rule = {
   accepts: (value) => value.trim() !== '' && value.length <= 500,
   expected: 'some text, at most 500 characters',
-  permitOnly: false,
+  onForbid: null,
 }
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/
 const TTL = /^([1-9]\d{0,4})([smh])$/
 const UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
+const EXPIRES = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?$/i
+const FORMATS = ['jwt', 'opaque'] as const
+const DAY = 86_400
+
+/** How the token of a permit has to look; see `@format`. */
+export type Format = (typeof FORMATS)[number]
 
 const RULES: Readonly<Record<string, Rule>> = {
   id: {
     accepts: (value) => ID.test(value),
     expected: 'letters, digits, ".", "_", "/" and "-", at most 128',
-    permitOnly: false,
+    onForbid: null,
   },
   owner: PROSE,
   description: PROSE,
@@ -36,17 +45,25 @@ const RULES: Readonly<Record<string, Rule>> = {
   ttl: {
     accepts: (value) => TTL.test(value),
     expected: 'a number and s, m or h, such as "5m"',
-    permitOnly: true,
+    onForbid: SAYS_NOTHING,
   },
   sender: {
     accepts: (value) => SENDERS.some((sender) => sender === value),
     expected: '"bearer", "dpop" or "mtls"',
-    permitOnly: true,
+    onForbid: SAYS_NOTHING,
+  },
+  format: {
+    accepts: (value) => FORMATS.some((format) => format === value),
+    expected: '"jwt" or "opaque"',
+    onForbid: SAYS_NOTHING,
+  },
+  mode: { accepts: (value) => value === 'report', expected: '"report"', onForbid: null },
+  expires: {
+    accepts: (value) => instant(value) !== null,
+    expected: 'a day such as "2026-12-31", or a time such as "2026-12-31T18:00:00Z"',
+    onForbid: 'is not allowed on a forbid: what it forbids would open by itself',
   },
 }
-
-/** Annotations that are planned. Accepting one early would look like protection. */
-const LATER: readonly string[] = ['expires', 'format', 'mode']
 
 /** One annotation as written. `value` is null where it has none. */
 export type Annotation = {
@@ -80,11 +97,8 @@ export function annotationsOf(tokens: readonly Token[]): Annotation[] {
 /** What is wrong with an annotation, as a sentence; null when nothing is. */
 export function fault({ name, value }: Annotation, effect: string): string | null {
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
-  if (!rule) {
-    if (LATER.includes(name)) return `annotation @${name} is not supported by this version`
-    return `unknown annotation @${name}${didYouMean(name, Object.keys(RULES))}`
-  }
-  if (rule.permitOnly && effect === 'forbid') return `@${name} says nothing on a forbid`
+  if (!rule) return `unknown annotation @${name}${didYouMean(name, Object.keys(RULES))}`
+  if (rule.onForbid !== null && effect === 'forbid') return `@${name} ${rule.onForbid}`
   if (value !== null && rule.accepts(value)) return null
   return `bad value ${value === null ? '(none)' : JSON.stringify(value)} for @${name} (expected ${rule.expected})`
 }
@@ -103,4 +117,35 @@ export function senderOf(value: string | null): Sender | null {
 /** Whether a token bound by `offered` satisfies a demand: bearer < dpop < mtls. */
 export function satisfies(offered: Sender, demanded: Sender): boolean {
   return SENDERS.indexOf(offered) >= SENDERS.indexOf(demanded)
+}
+
+/** The format of a `@format`; null for anything else. */
+export function formatOf(value: string | null): Format | null {
+  return FORMATS.find((format) => format === value) ?? null
+}
+
+/**
+ * When a policy ends, epoch seconds: from then on it is as if it were not there. A day ends with its last
+ * second, UTC. Null for a policy without end.
+ */
+export function expiresOf(annotations: readonly Annotation[]): number | null {
+  return instant(annotations.find(({ name }) => name === 'expires')?.value ?? '')
+}
+
+/** Whether a policy decides, or is only evaluated and its effect reported. */
+export function modeOf(annotations: readonly Annotation[]): 'enforce' | 'report' {
+  return annotations.some(({ name, value }) => name === 'mode' && value === 'report')
+    ? 'report'
+    : 'enforce'
+}
+
+function instant(value: string): number | null {
+  const [, day, time] = EXPIRES.exec(value) ?? []
+  if (day === undefined) return null
+  const midnight = Date.parse(`${day}T00:00:00Z`)
+  // Some runtimes read the 30th of February as the 2nd of March.
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return null
+  if (time === undefined) return midnight / 1000 + DAY
+  const at = Date.parse(value.toUpperCase())
+  return Number.isNaN(at) ? null : Math.floor(at / 1000)
 }

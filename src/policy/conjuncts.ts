@@ -1,7 +1,10 @@
 /**
  * Takes the conditions of a policy apart, in the author's own words: each part that has to hold by itself,
- * with its place, and the attributes it reads. For explanations only; decisions never come here.
+ * with its place, the attributes it reads, and its expression. For explanations only; decisions never come
+ * here.
  */
+
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 
 import { nesting, type Token, unquote } from './scan.ts'
 import type { Piece } from './split.ts'
@@ -16,17 +19,44 @@ export type Conjunct = {
   readonly start: number
   /** Attributes it reads, such as `['context', 'now', 'Europe/Berlin', 'timeOfDay']`. */
   readonly paths: readonly (readonly string[])[]
+  /** The same part in Cedar's JSON form. */
+  readonly expression: unknown
 }
 
-/** Every `&&`-part of every `when` and every `||`-part of every `unless`, in order. */
-export function conjuncts(piece: Piece): Conjunct[] {
-  return clauses(piece.tokens).flatMap(({ negated, body }) =>
-    parts(body, negated ? '||' : '&&').flatMap((tokens) => {
+/**
+ * Every `&&`-part of every `when` and every `||`-part of every `unless`, in order.
+ *
+ * @param conditions those of the same policy
+ */
+export function conjuncts(piece: Piece, conditions: PolicyJson['conditions']): Conjunct[] {
+  return clauses(piece.tokens).flatMap(({ negated, body }, clause) => {
+    const operator = negated ? '||' : '&&'
+    const texts = parts(body, operator)
+    const expressions = sides(conditions[clause]?.body, operator, texts.length)
+    return texts.flatMap((tokens, index) => {
       const first = tokens[0]
       if (!first) return []
-      return { source: oneLine(tokens), negated, start: first.start, paths: pathsOf(tokens) }
-    }),
-  )
+      const [source, paths] = [oneLine(tokens), pathsOf(tokens)]
+      return { source, negated, start: first.start, paths, expression: expressions[index] }
+    })
+  })
+}
+
+/** The `count` outermost sides of a chain: `a && b && c` is `(a && b) && c` in the JSON form. */
+function sides(chain: unknown, operator: '&&' | '||', count: number): unknown[] {
+  const found: unknown[] = []
+  let rest = chain
+  while (found.length < count - 1) {
+    const both = field(rest, operator)
+    found.unshift(field(both, 'right'))
+    rest = field(both, 'left')
+  }
+  return [rest, ...found]
+}
+
+function field(node: unknown, name: string): unknown {
+  if (typeof node !== 'object' || node === null) return undefined
+  return Object.hasOwn(node, name) ? Reflect.get(node, name) : undefined
 }
 
 type Clause = { readonly negated: boolean; readonly body: readonly Token[] }

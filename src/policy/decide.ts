@@ -4,105 +4,154 @@
  */
 
 import { satisfies } from './annotations.ts'
-import type { PolicySet, Request } from './engine.ts'
-import { type Generation, keysOf, type Policy } from './generation.ts'
-import { matches, names } from './head.ts'
-import { union } from './needs.ts'
+import { type Outcome, outcomeOf } from './eval/authorize.ts'
+import type { Request } from './eval/entities.ts'
+import type { Generation } from './generation.ts'
 import type { Decision, Question, Ruling } from './question.ts'
-import { Misfit, placeOf, requestOf } from './request.ts'
+import { type Asked, requestOf } from './request.ts'
 import { ISSUE } from './schema.ts'
+import { Misfit, type Seat, type Standing, standingOf } from './standing.ts'
 
 /**
  * Decides. Each scope is asked by itself; without scopes `issue` is asked. Never throws for anything in a
  * Question: what does not fit the schema is ruled `failed`.
  */
 export function decide(question: Question, generation: Generation): Decision {
-  const asked = question.scopes.length > 0 ? question.scopes : [ISSUE]
-  const rulings = settle(question, generation, asked)
-  const permitted = rulings.filter(({ result }) => result === 'permitted')
-  const ttls = permitted
-    .flatMap(({ policies }) => policies)
-    .flatMap((id) => generation.policies.get(id)?.ttl ?? [])
+  const issuing = question.scopes.length === 0
+  const asked = issuing ? [ISSUE] : question.scopes
+  const { rulings, ttl } = settle(question, generation, asked)
+  const granted = rulings.filter(isPermitted).map(({ action }) => action)
   return {
     generation: generation.id,
     rulings,
-    granted: question.scopes.length > 0 ? permitted.map(({ action }) => action) : [],
-    permitted: permitted.length > 0,
-    ttl: ttls.length > 0 ? Math.min(...ttls) : null,
+    granted: issuing ? [] : granted,
+    permitted: granted.length > 0,
+    ttl,
   }
 }
 
-function settle(question: Question, generation: Generation, asked: readonly string[]): Ruling[] {
+function isPermitted({ result }: Ruling): boolean {
+  return result === 'permitted'
+}
+
+type Settled = Pick<Decision, 'rulings' | 'ttl'>
+
+function settle(question: Question, generation: Generation, asked: readonly string[]): Settled {
   try {
-    const context = prepare(question, generation)
-    return asked.map((action) => rule(action, question, generation, context))
+    const standing = standingOf(question.actor, question.audience, generation)
+    const request = requestOf(question, generation, standing)
+    const hearing = { question, standing, request, outcomes: [], ttl: null }
+    const rulings = asked.map((action) => rule(action, hearing))
+    return { rulings, ttl: hearing.ttl }
   } catch (error) {
     if (!(error instanceof Misfit)) throw error
-    return asked.map((action) => ruling(action, 'failed'))
+    return { rulings: asked.map((action) => ruling(action, 'failed')), ttl: null }
   }
 }
 
 /** What all scopes of a Question share. */
-type Prepared = {
-  readonly slice: readonly Policy[]
-  readonly set: PolicySet
-  readonly request: Request
+type Hearing = {
+  readonly question: Question
+  readonly standing: Standing
+  readonly request: Asked
+  /** By the number of a part: whether it holds, where that is the same for every action. */
+  readonly outcomes: (Outcome | undefined)[]
+  /** The strictest `@ttl` of the permits that have granted something so far. */
+  ttl: number | null
 }
 
-function prepare(question: Question, generation: Generation): Prepared {
-  const place = placeOf(question.actor, generation)
-  const slice = candidates(question, generation, place.above)
-  return {
-    slice,
-    set: {
-      key: JSON.stringify(slice.map(({ id }) => id)),
-      policies: Object.fromEntries(slice.map(({ id, text }) => [id, text])),
-    },
-    request: requestOf(question, generation, place, union(slice.map(({ needs }) => needs))),
+function rule(action: string, hearing: Hearing): Ruling {
+  const { question, standing, request } = hearing
+  const asked = question.scopes.length === 0 || action !== ISSUE
+  const offer = asked ? standing.offers.get(action) : undefined
+  if (!offer) return ruling(action, 'not_offered')
+  const { principal, resource, context, entities } = request
+  const input: Request = { principal, action: offer.action, resource, context, entities }
+  const said = hear(offer.enforced, input, hearing)
+  const enforced = judge(action, said, question)
+  if (isPermitted(enforced))
+    for (const { ttl } of said.permits) hearing.ttl = shorter(hearing.ttl, ttl)
+  if (offer.reported.length === 0) return enforced
+
+  const all = hear([...offer.enforced, ...offer.reported].sort(byId), input, hearing)
+  const would = judge(action, all, question)
+  const policies = would.result === 'failed' ? would.failing : would.policies
+  const same = would.result === enforced.result && policies.join() === enforced.policies.join()
+  return same ? enforced : { ...enforced, report: { result: would.result, policies } }
+}
+
+function byId(a: Seat, b: Seat): number {
+  return a.id < b.id ? -1 : 1
+}
+
+function shorter(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
+}
+
+/** What policies say about one action, in the order of their ids. */
+type Said = {
+  readonly permits: readonly Seat[]
+  readonly forbids: readonly string[]
+  /** Those that could not be evaluated. */
+  readonly failing: readonly string[]
+  /** Whether there is a permit at all, whatever its conditions. */
+  readonly open: boolean
+}
+
+function hear(seats: readonly Seat[], input: Request, hearing: Hearing): Said {
+  const { question } = hearing
+  const permits: Seat[] = []
+  const forbids: string[] = []
+  const failing: string[] = []
+  let open = false
+  for (const seat of seats) {
+    const { id, effect, expires } = seat
+    if (expires !== null && expires <= question.at) continue
+    open ||= effect === 'permit'
+    const outcome = weigh(seat, input, hearing)
+    if (outcome === 'failed') failing.push(id)
+    else if (outcome === 'applies' && effect === 'permit') permits.push(seat)
+    else if (outcome === 'applies') forbids.push(id)
   }
+  return { permits, forbids, failing, open }
 }
 
-/** The policies whose heads can match. The rest can neither permit nor forbid nor fail. */
-function candidates(
-  question: Question,
-  generation: Generation,
-  above: Parameters<typeof matches>[2],
-): Policy[] {
-  const { principal } = question.actor
-  const audience = { type: 'Audience', id: question.audience }
-  return keysOf(principal, above)
-    .flatMap((key) => generation.index.get(key) ?? [])
-    .filter(
-      ({ head }) =>
-        matches(head.principal, principal, above) && matches(head.resource, audience, []),
-    )
+/** A policy whose head was matched when the standing was made; each of its conditions is asked once a request. */
+function weigh({ conditions }: Seat, input: Request, { standing, outcomes }: Hearing): Outcome {
+  for (const number of conditions) {
+    let outcome = outcomes[number]
+    if (outcome === undefined) {
+      const part = standing.parts[number]
+      // INVARIANT: a seat has numbers of parts only. What is not there could not hold.
+      outcome = part ? outcomeOf(part.holds, input) : 'failed'
+      if (!part?.readsAction) outcomes[number] = outcome
+    }
+    if (outcome !== 'applies') return outcome
+  }
+  return 'applies'
 }
 
-function rule(
-  action: string,
-  question: Question,
-  { offers, engine, policies }: Generation,
-  { slice, set, request }: Prepared,
-): Ruling {
-  const offered = offers.get(question.audience)
-  const issuing = action === ISSUE && question.scopes.length === 0
-  if (!offered || !(issuing || offered.has(action))) return ruling(action, 'not_offered')
-  const permits = slice.some(({ effect, head }) => effect === 'permit' && names(head, action))
-  if (!permits) return ruling(action, 'unmatched')
-
-  const answer = engine.authorize(set, action, request)
-  if (answer.kind === 'failed') return ruling(action, 'failed')
+function judge(action: string, said: Said, question: Question): Ruling {
+  const { permits, forbids, failing, open } = said
+  // Where nobody could permit, neither forbids nor failures made the difference.
+  if (!open) return ruling(action, 'unmatched')
   // INVARIANT: Cedar skips a policy that errs. If that policy is a forbid, its answer is `allow`.
-  if (answer.errors.length > 0) return ruling(action, 'failed', [], answer.errors)
-  if (!answer.allowed) {
-    return ruling(action, answer.reasons.length > 0 ? 'forbidden' : 'unmatched', answer.reasons)
-  }
-  const demanding = answer.reasons.filter((id) => {
-    const demanded = policies.get(id)?.sender
-    return demanded && !satisfies(question.sender, demanded)
-  })
-  if (demanding.length > 0) return ruling(action, 'sender_unmet', demanding)
-  return ruling(action, 'permitted', answer.reasons)
+  if (failing.length > 0) return ruling(action, 'failed', [], failing)
+  if (forbids.length > 0) return ruling(action, 'forbidden', forbids)
+  if (permits.length === 0) return ruling(action, 'unmatched')
+  const demanding = permits.filter(
+    ({ sender }) => sender !== null && !satisfies(question.sender, sender),
+  )
+  const unmet = demanding.length > 0
+  return ruling(
+    action,
+    unmet ? 'sender_unmet' : 'permitted',
+    (unmet ? demanding : permits).map(idOf),
+  )
+}
+
+function idOf({ id }: Seat): string {
+  return id
 }
 
 function ruling(
@@ -111,5 +160,5 @@ function ruling(
   policies: readonly string[] = [],
   failing: readonly string[] = [],
 ): Ruling {
-  return { action, result, policies, failing }
+  return { action, result, policies, failing, report: null }
 }

@@ -1,14 +1,16 @@
 /**
  * Why a Question was decided as it was, for the operator at three in the morning. Never for the caller, and
- * never on the way of a request: it may ask Cedar about dozens of conditions.
+ * never on the way of a request: it may look into dozens of conditions.
  */
 
-import type { Request } from './engine.ts'
+import type { Request } from './eval/entities.ts'
+import { Uid } from './eval/value.ts'
 import type { Generation, Policy } from './generation.ts'
 import { type Candidate, type Condition, conditionsOf, nearest } from './probe.ts'
 import type { Decision, Question, Ruling } from './question.ts'
-import { Misfit, placeOf, requestOf } from './request.ts'
+import { type Asked, requestOf } from './request.ts'
 import { entityText } from './scan.ts'
+import { Misfit, standingOf } from './standing.ts'
 
 /** A policy as an operator looks for it. */
 export type Reference = Pick<
@@ -60,11 +62,11 @@ export function explain(
   return { generation: generation.id, rulings, lines: render(question, rulings) }
 }
 
-/** The request with every attribute, or why there is none. */
-function seeAll(question: Question, generation: Generation): Request | Misfit {
+/** What policies were evaluated on, or why there is nothing. */
+function seeAll(question: Question, generation: Generation): Asked | Misfit {
   try {
-    const place = placeOf(question.actor, generation)
-    return requestOf(question, generation, place, { principal: 'all', context: 'all' })
+    const standing = standingOf(question.actor, question.audience, generation)
+    return requestOf(question, generation, standing)
   } catch (error) {
     if (error instanceof Misfit) return error
     throw error
@@ -75,14 +77,15 @@ function one(
   ruling: Ruling,
   question: Question,
   generation: Generation,
-  seen: Request | Misfit,
+  seen: Asked | Misfit,
 ): RulingExplanation {
   const { action, result } = ruling
-  const request = seen instanceof Misfit ? null : seen
+  const request: Request | null =
+    seen instanceof Misfit ? null : { ...seen, action: new Uid('Action', action) }
   const decided = [...ruling.policies, ...ruling.failing].flatMap((id) => {
     const policy = generation.policies.get(id)
     if (!policy) return []
-    return { policy: reference(policy), because: conditionsOf(policy, action, generation, request) }
+    return { policy: reference(policy), because: conditionsOf(policy, request) }
   })
   const near =
     result === 'unmatched' && request ? nearest(question, action, generation, request) : []
@@ -95,10 +98,10 @@ function one(
 }
 
 function summarise(
-  { action, result, failing }: Ruling,
+  { action, result }: Ruling,
   question: Question,
   generation: Generation,
-  seen: Request | Misfit,
+  seen: Asked | Misfit,
 ): string {
   switch (result) {
     case 'permitted':
@@ -116,9 +119,7 @@ function summarise(
       return `a permit matches, but only for a token bound more strongly than "${question.sender}"`
     case 'failed':
       if (seen instanceof Misfit) return `the facts do not fit the schema: ${seen.message}`
-      return failing.length > 0
-        ? 'a policy could not be evaluated, which denies'
-        : 'the policy engine gave no answer, which denies'
+      return 'a policy could not be evaluated, which denies'
   }
 }
 

@@ -3,16 +3,18 @@
 import { createHash } from 'node:crypto'
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { EntityRef } from '../identity.ts'
-import { annotationsOf, senderOf, ttlSeconds } from './annotations.ts'
-import { type Calendar, calendar } from './calendar.ts'
-import { createEngine, type Engine } from './engine.ts'
+import { annotationsOf, expiresOf, modeOf, senderOf, ttlSeconds } from './annotations.ts'
+import { type Cache, createCache } from './cache.ts'
+import { calendar } from './calendar.ts'
+import { compilePolicy, type Part, type Program } from './eval/compile.ts'
 import { type Head, headOf } from './head.ts'
-import { type Needs, needsOf } from './needs.ts'
+import { type Moments, moments } from './moments.ts'
 import type { Sender } from './question.ts'
 import { entityText } from './scan.ts'
 import type { PolicySettings } from './settings.ts'
 import type { Piece } from './split.ts'
-import { type Clock, clock } from './zone.ts'
+import { headKey, type Standing } from './standing.ts'
+import { clock } from './zone.ts'
 
 /** One policy that was validated. */
 export type Policy = {
@@ -28,8 +30,17 @@ export type Policy = {
   /** `@ttl` in seconds. */
   readonly ttl: number | null
   readonly sender: Sender | null
+  /** `@expires`, epoch seconds: from then on it is as if the policy were not there. */
+  readonly expires: number | null
+  /** Whether it decides, or is only evaluated and its effect reported. */
+  readonly mode: 'enforce' | 'report'
   readonly head: Head
-  readonly needs: Needs
+  /** Head and conditions, compiled. */
+  readonly program: Program
+  /** The conditions as they were parsed, for explanations. */
+  readonly conditions: PolicyJson['conditions']
+  /** Names the text: equal digests are equal policies. */
+  readonly digest: string
 }
 
 /** Everything `decide` needs besides the Question. */
@@ -39,34 +50,36 @@ export type Generation = {
   readonly settings: PolicySettings
   /** By id, in the order of the files. */
   readonly policies: ReadonlyMap<string, Policy>
-  /** Policies by the principal constraint of their head (see `headKey`). */
+  /** Policies by the principal constraint of their head (see `standing.ts`). */
   readonly index: ReadonlyMap<string, readonly Policy[]>
   /** Scopes by audience. */
   readonly offers: ReadonlyMap<string, ReadonlySet<string>>
   /** Groups by the entity text of a member. */
   readonly groups: ReadonlyMap<string, readonly EntityRef[]>
-  /** Environments by the entity text of an anchor. */
+  /** Environments by the entity text of an anchor, and by the name of its trust entry. */
   readonly environments: ReadonlyMap<string, EntityRef>
-  readonly clocks: ReadonlyMap<string, Clock>
-  readonly calendars: ReadonlyMap<string, Calendar>
-  readonly engine: Engine
+  /** Audience groups by audience. */
+  readonly audienceGroups: ReadonlyMap<string, readonly EntityRef[]>
+  readonly moments: Moments
+  /** Conditions that policies share, by their text: what many ask stays in the processor's cache. */
+  readonly parts: Map<string, Part>
+  /** What `standingOf` has worked out. */
+  readonly standings: Cache<Standing>
 }
+
+/** How many standings a generation remembers: workloads that ask often, times audiences. */
+const STANDINGS = 8192
 
 /** A policy that passed the worker and the lint. */
 export type Accepted = { readonly piece: Piece; readonly json: PolicyJson }
 
 /**
- * Compiles accepted policies. The caller vouches that they were validated against these settings.
+ * Puts policies together. The caller vouches that they were validated against these settings. Short, for
+ * it cannot be interrupted: what costs time for each policy is in `policyOf`, which a reload keeps.
  *
- * @param engine a fresh engine; no two generations may share one
  * @throws RangeError for a zone that the runtime does not know
  */
-export function compile(
-  accepted: readonly Accepted[],
-  settings: PolicySettings,
-  engine: Engine = createEngine(),
-): Generation {
-  const policies = accepted.map(policyOf)
+export function compile(policies: readonly Policy[], settings: PolicySettings): Generation {
   return {
     id: fingerprint(policies, settings),
     settings,
@@ -79,41 +92,39 @@ export function compile(
       ),
     ),
     environments: new Map(
-      settings.anchors.flatMap(({ entity, environment: id }) =>
-        id === null ? [] : [[entityText(entity), { type: 'Environment', id }]],
+      settings.anchors.flatMap(({ trust, entity, environment: id }) =>
+        id === null
+          ? []
+          : [trust, entityText(entity)].map((key) => [key, environment(id)] as const),
       ),
     ),
-    clocks: new Map(settings.zones.map((zone) => [zone, clock(zone)])),
-    calendars: new Map(settings.calendars.map((each) => [each.name, calendar(each)])),
-    engine,
+    audienceGroups: new Map(
+      settings.audiences.map(({ audience, groups }) => [
+        audience,
+        groups.map((id) => ({ type: 'AudienceGroup', id })),
+      ]),
+    ),
+    moments: moments(
+      new Map(settings.zones.map((zone) => [zone, clock(zone)])),
+      new Map(settings.calendars.map((each) => [each.name, calendar(each)])),
+    ),
+    parts: new Map(),
+    standings: createCache(STANDINGS),
   }
 }
 
-/** Where a policy is found in the index; `keysOf` lists where to look for a principal. */
-function headKey({ principal }: Head): string {
-  if (principal.op === 'any') return ANYONE
-  if (principal.op === 'is') return `is ${principal.type}`
-  return `${principal.op} ${entityText(principal.entity)}`
+function environment(id: string): EntityRef {
+  return { type: 'Environment', id }
 }
-
-const ANYONE = 'anyone'
 
 /**
- * Every key of the index under which a policy about a principal can be.
+ * Compiles one policy.
  *
- * @param above everything the principal is in, at any depth
+ * @throws Unsupported for what the evaluator does not know; the worker has refused such policies
  */
-export function keysOf(principal: EntityRef, above: readonly EntityRef[]): string[] {
-  return [
-    ANYONE,
-    `is ${principal.type}`,
-    `== ${entityText(principal)}`,
-    ...[principal, ...above].map((entity) => `in ${entityText(entity)}`),
-  ]
-}
-
-function policyOf({ piece, json }: Accepted): Policy {
-  const noted = new Map(annotationsOf(piece.tokens).map(({ name, value }) => [name, value]))
+export function policyOf({ piece, json }: Accepted): Policy {
+  const annotations = annotationsOf(piece.tokens)
+  const noted = new Map(annotations.map(({ name, value }) => [name, value]))
   const note = (name: string) => noted.get(name) ?? null
   const id = note('id')
   // INVARIANT: the lint refuses a policy without @id, and two with the same.
@@ -129,8 +140,12 @@ function policyOf({ piece, json }: Accepted): Policy {
     text: piece.text,
     ttl: ttlSeconds(note('ttl')),
     sender: senderOf(note('sender')),
+    expires: expiresOf(annotations),
+    mode: modeOf(annotations),
     head: headOf(json),
-    needs: needsOf(json),
+    program: compilePolicy(json),
+    conditions: json.conditions,
+    digest: createHash('sha256').update(piece.text).digest('base64url'),
   }
 }
 
@@ -145,9 +160,10 @@ function grouped<T>(pairs: readonly (readonly [string, T])[]): Map<string, T[]> 
 }
 
 function fingerprint(policies: readonly Policy[], settings: PolicySettings): string {
-  const texts = policies.map(({ id, text }) => [id, text]).sort()
+  // The id is part of the text.
   return createHash('sha256')
-    .update(JSON.stringify([texts, settings]))
+    .update(policies.map(({ digest }) => digest).join())
+    .update(JSON.stringify(settings))
     .digest('hex')
     .slice(0, 16)
 }

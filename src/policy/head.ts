@@ -5,6 +5,7 @@
 
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { EntityRef } from '../identity.ts'
+import { actionGroup } from './schema.ts'
 
 /** A constraint on principal or resource. `is T in E` has both `type` and `in`. */
 export type Constraint =
@@ -17,7 +18,7 @@ export type Constraint =
 export type Head = {
   readonly effect: 'permit' | 'forbid'
   readonly principal: Constraint
-  /** Action ids; null means every action. */
+  /** Ids of actions and action groups; null means every action. */
   readonly actions: readonly string[] | null
   readonly resource: Constraint
 }
@@ -76,7 +77,9 @@ export function matches(to: Constraint, entity: EntityRef, above: readonly Entit
 
 /** Whether a policy speaks about an action. */
 export function names(head: Head, action: string): boolean {
-  return head.actions === null || head.actions.includes(action)
+  if (head.actions === null || head.actions.includes(action)) return true
+  const group = actionGroup(action)
+  return group !== null && head.actions.includes(group)
 }
 
 function same(a: EntityRef, b: EntityRef): boolean {

@@ -5,132 +5,138 @@
 
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { didYouMean } from '../suggest.ts'
-import { annotationsOf, fault } from './annotations.ts'
+import { lintAlone } from './alone.ts'
+import { type Annotation, annotationsOf, fault } from './annotations.ts'
 import { headOf } from './head.ts'
-import { CONTAINERS, ENVIRONMENT, GROUP, type IdShape, PRINCIPALS } from './principals.ts'
-import { type Token, unquote } from './scan.ts'
-import { ISSUE } from './schema.ts'
-import type { PolicySettings, Problem } from './settings.ts'
+import { type Mention, mentions } from './mentions.ts'
+import {
+  AUDIENCE,
+  AUDIENCE_GROUP,
+  CONTAINERS,
+  ENVIRONMENT,
+  GROUP,
+  type IdShape,
+  PRINCIPALS,
+} from './principals.ts'
+import type { Token } from './scan.ts'
+import { actionGroup, OPERATIONS } from './schema.ts'
+import type { AudienceSettings, PolicySettings, Problem } from './settings.ts'
 import { type Piece, problemAt } from './split.ts'
+import { lintValues } from './values.ts'
 
-/** Checks one policy. `json` is null where Cedar could not parse it. */
-export function lint(piece: Piece, json: PolicyJson | null, settings: PolicySettings): Problem[] {
-  return [
+/** Checks one policy by itself. */
+export type Lint = (piece: Piece, json: PolicyJson | null) => Problem[]
+
+/** The lint of an installation. Its `json` is null where Cedar could not parse the policy. */
+export function linter(settings: PolicySettings): Lint {
+  const names = namesOf(settings)
+  return (piece, json) => [
     ...annotations(piece),
-    ...entities(piece, settings),
-    ...(json ? [...scopes(piece, json, settings), ...openPermit(piece, json)] : []),
+    ...mentions(piece).flatMap((mention) => {
+      const message = unknownEntity(mention, names)
+      return message === null ? [] : [problemAt(piece, mention.at.start, 'error', message)]
+    }),
+    ...(json
+      ? [...scopes(piece, json, names), ...lintAlone(piece, json), ...lintValues(piece, json)]
+      : []),
   ]
 }
 
-/** Reports every id that an earlier policy has taken: the audit log must name one policy. */
-export function repeatedIds(pieces: readonly Piece[]): Problem[] {
-  const first = new Map<string, string>()
-  return pieces.flatMap((piece) => {
-    const id = annotationsOf(piece.tokens).find(({ name }) => name === 'id')
-    if (id?.value == null) return []
-    const earlier = first.get(id.value)
-    if (earlier === undefined) {
-      const start = id.valueToken?.start ?? 0
-      first.set(id.value, `${piece.path}:${piece.place(start).line}`)
-      return []
-    }
-    const message = `the id ${JSON.stringify(id.value)} is already taken at ${earlier}`
-    return [problemAt(piece, id.valueToken?.start ?? 0, 'error', message)]
-  })
-}
-
-function annotations(piece: Piece): Problem[] {
-  const found = annotationsOf(piece.tokens)
-  const effect = effectToken(piece)
-  const problems = found.flatMap((annotation) => {
-    const message = fault(annotation, effect?.text ?? '')
-    // A bad value is at the value; a name that is wrong, here or at all, at its `@`.
-    const known = message?.startsWith('bad value') && annotation.valueToken
-    const start = known ? known.start : annotation.nameToken.start - 1
-    return message === null ? [] : [problemAt(piece, start, 'error', message)]
-  })
-  if (effect && !found.some(({ name }) => name === 'id')) {
-    const message = 'the policy has no @id: give it a unique one, such as @id("payments-read")'
-    problems.push(problemAt(piece, effect.start, 'error', message))
-  }
-  return problems
-}
-
-function effectToken(piece: Piece): Token | undefined {
+/** The `permit` or `forbid` of a policy; what concerns it as a whole is reported there. */
+export function effectToken(piece: Piece): Token | undefined {
   return piece.tokens.find(
     ({ text }, index) =>
       (text === 'permit' || text === 'forbid') && piece.tokens[index - 1]?.text !== '@',
   )
 }
 
-/** An entity written out in a policy, at the token of its id. */
-type Mention = { readonly type: string; readonly id: string; readonly at: Token }
-
-function mentions(piece: Piece): Mention[] {
-  return piece.tokens.flatMap((at, index) => {
-    const [type, colons] = [piece.tokens[index - 2], piece.tokens[index - 1]]
-    if (at.kind !== 'string' || colons?.text !== '::' || type?.kind !== 'word') return []
-    return [{ type: type.text, id: unquote(at.text), at }]
-  })
-}
-
-function entities(piece: Piece, settings: PolicySettings): Problem[] {
-  const known = new Map<string, readonly string[]>([
-    ['Audience', settings.audiences.map(({ audience }) => audience)],
-    [ENVIRONMENT, settings.anchors.flatMap(({ environment }) => environment ?? [])],
-    [GROUP, settings.groups.map(({ name }) => name)],
-  ])
-  return mentions(piece).flatMap((mention) => {
-    const shape = PRINCIPALS[mention.type]?.id ?? CONTAINERS[mention.type]?.id
-    const message = shape
-      ? misshapen(mention, shape, settings)
-      : unknown(mention.type, mention.id, known.get(mention.type))
-    return message === null ? [] : [problemAt(piece, mention.at.start, 'error', message)]
-  })
-}
-
-function unknown(type: string, id: string, known: readonly string[] | undefined): string | null {
-  if (!known || known.includes(id)) return null
-  return `unknown ${type} ${JSON.stringify(id)}${didYouMean(id, known)}`
-}
-
-function misshapen(mention: Mention, shape: IdShape, settings: PolicySettings): string | null {
-  const parts = mention.id.split('/')
-  if (parts.length !== shape.parts.length || parts.includes('')) {
-    const form = shape.parts.map((part) => `<${part}>`).join('/')
-    return `${mention.type} ${JSON.stringify(mention.id)} is not of the form ${form}`
+function annotations(piece: Piece): Problem[] {
+  const found = annotationsOf(piece.tokens)
+  const effect = effectToken(piece)
+  const problems = found.flatMap((annotation) => faultOf(piece, annotation, effect?.text ?? ''))
+  if (!effect) return problems
+  const lacks = (name: string) => !found.some((annotation) => annotation.name === name)
+  if (lacks('id')) {
+    const message = 'the policy has no @id: give it a unique one, such as @id("payments-read")'
+    problems.push(problemAt(piece, effect.start, 'error', message))
   }
-  const roots = settings.anchors.filter(({ entity }) => entity.type === shape.root)
-  return unknown(
-    shape.root,
-    parts[0] ?? '',
-    roots.map(({ entity }) => entity.id),
-  )
+  if (lacks('owner')) {
+    const message = 'the policy has no @owner: nobody can be asked when it denies'
+    problems.push(problemAt(piece, effect.start, 'warning', message))
+  }
+  return problems
+}
+
+function faultOf(piece: Piece, annotation: Annotation, effect: string): Problem[] {
+  const message = fault(annotation, effect)
+  if (message === null) return []
+  // A bad value is at the value; a name that is wrong, here or at all, at its `@`.
+  const value = message.startsWith('bad value') ? annotation.valueToken : null
+  return [problemAt(piece, value?.start ?? annotation.nameToken.start - 1, 'error', message)]
+}
+
+/** Every name that the configuration knows, found in constant time: sets have thousands of policies. */
+type Names = {
+  readonly audiences: ReadonlyMap<string, AudienceSettings>
+  /** Known ids by entity type. */
+  readonly ids: ReadonlyMap<string, ReadonlySet<string>>
+  /** Scopes of any audience, and their groups. */
+  readonly scopes: ReadonlySet<string | null>
+}
+
+function namesOf({ audiences, anchors, groups }: PolicySettings): Names {
+  const ids = new Map<string, Set<string>>([
+    [AUDIENCE, new Set(audiences.map(({ audience }) => audience))],
+    [AUDIENCE_GROUP, new Set(audiences.flatMap((audience) => audience.groups))],
+    [ENVIRONMENT, new Set(anchors.flatMap(({ environment }) => environment ?? []))],
+    [GROUP, new Set(groups.map(({ name }) => name))],
+    ['Cluster', new Set()],
+  ])
+  for (const { entity } of anchors) {
+    ids.set(entity.type, (ids.get(entity.type) ?? new Set()).add(entity.id))
+  }
+  return {
+    audiences: new Map(audiences.map((each) => [each.audience, each])),
+    ids,
+    scopes: new Set(audiences.flatMap(({ scopes }) => [...scopes, ...scopes.map(actionGroup)])),
+  }
+}
+
+function unknownEntity({ type, id }: Mention, { ids }: Names): string | null {
+  const row = Object.hasOwn(PRINCIPALS, type) ? PRINCIPALS[type] : CONTAINERS[type]
+  return row?.id ? misshapen(type, id, row.id, ids) : unknown(type, id, ids.get(type))
+}
+
+function unknown(type: string, id: string, known: ReadonlySet<string> | undefined): string | null {
+  if (!known || known.has(id)) return null
+  return `unknown ${type} ${JSON.stringify(id)}${didYouMean(id, [...known])}`
+}
+
+function misshapen(
+  type: string,
+  id: string,
+  { form, pattern, root }: IdShape,
+  ids: Names['ids'],
+): string | null {
+  const match = pattern.exec(id)
+  if (!match) return `${type} ${JSON.stringify(id)} is not of the form ${form}`
+  // Policies may be written for a kind before the first trust entry of that kind.
+  return root === null ? null : unknown(root, match.groups?.['root'] ?? '', ids.get(root))
 }
 
 /** Reports scopes in the head that the audience in the head does not offer: nobody could ever get them. */
-function scopes(piece: Piece, json: PolicyJson, settings: PolicySettings): Problem[] {
+function scopes(piece: Piece, json: PolicyJson, names: Names): Problem[] {
   const { actions, resource } = headOf(json)
-  if (actions === null || !('entity' in resource)) return []
-  const { id } = resource.entity
-  const audience = settings.audiences.find(({ audience }) => audience === id)
+  if (actions === null || resource.op !== '==') return []
+  const audience = names.audiences.get(resource.entity.id)
   if (!audience) return []
-  const everywhere = new Set(settings.audiences.flatMap(({ scopes }) => scopes))
   // An action that nobody offers is a misspelling, which Cedar reports with a better hint.
-  const foreign = actions.filter(
-    (action) => action !== ISSUE && !audience.scopes.includes(action) && everywhere.has(action),
-  )
+  const offered = new Set([...audience.scopes, ...audience.scopes.map(actionGroup), ...OPERATIONS])
+  const foreign = actions.filter((action) => !offered.has(action) && names.scopes.has(action))
   return foreign.map((action) => {
     const at = mentions(piece).find(({ type, id }) => type === 'Action' && id === action)?.at
     const offers = audience.scopes.length > 0 ? audience.scopes.join(', ') : 'no scopes'
-    const message = `audience ${id} does not offer scope ${action} (it offers ${offers})`
+    const message = `audience ${audience.audience} does not offer scope ${action} (it offers ${offers})`
     return problemAt(piece, at?.start ?? 0, 'error', message)
   })
-}
-
-function openPermit(piece: Piece, json: PolicyJson): Problem[] {
-  if (json.effect !== 'permit' || json.principal.op !== 'All') return []
-  const at = piece.tokens.find(({ text }) => text === 'principal')
-  const message = 'this permit names no principal: it speaks for every workload of every platform'
-  return [problemAt(piece, at?.start ?? 0, 'warning', message)]
 }

@@ -1,32 +1,29 @@
 /**
  * Who can be a principal and what may be asked about it: the table from which schema, lint and entities
  * are made. A further kind of workload is one row of `PRINCIPALS` (and a row of `CONTAINERS` for each new
- * thing it can be in).
+ * thing it can be in). Types of kinds without an attestor can be written about; they cannot occur.
  */
 
-import type { Grade } from '../identity.ts'
+import { type Attribute, always, maybe } from './attributes.ts'
+import { OTHER_PLATFORMS } from './platforms.ts'
 
-/** An attribute of a principal. Its dotted name is the fact's name; a dot makes a record. */
-export type Attribute = {
-  readonly type: 'String' | 'Long' | 'Bool' | 'Set<String>'
-  /** Whether it is always known: in a record, whenever the record is. Records themselves are optional. */
-  readonly required: boolean
-  readonly grade: Grade
-  readonly doc: string
-}
-
-/** How the ids of an entity type are made: slash-separated parts below a configured root. */
+/** How the ids of an entity type are written. */
 export type IdShape = {
-  /** The type whose id is the first part; it must be configured under `trust`. */
-  readonly root: string
-  readonly parts: readonly string[]
+  /** For people: `<cluster>/<namespace>`. */
+  readonly form: string
+  /** Holds for every id. Its group `root` is the id of the anchor that has to vouch for it. */
+  readonly pattern: RegExp
+  /** The type of that anchor, which has to be configured under `trust`; null where none is. */
+  readonly root: string | null
 }
 
 /** One principal type. */
 export type PrincipalType = {
   readonly doc: string
+  /** The kind of trust entry that proves it. */
+  readonly kind: string
   readonly id: IdShape
-  /** The types of `Party.ancestry`, innermost first. */
+  /** The types of `Party.ancestry`, innermost first. Without any, it is in its environment directly. */
   readonly ancestry: readonly string[]
   readonly attributes: Readonly<Record<string, Attribute>>
 }
@@ -37,38 +34,93 @@ export const GROUP = 'Group'
 /** The outermost container; anchors are put into it by the configuration alone. */
 export const ENVIRONMENT = 'Environment'
 
-/** What principals can be in, from the outside in. */
-export const CONTAINERS: Readonly<
-  Record<string, { readonly in: readonly string[]; readonly id: IdShape | null }>
-> = {
-  [ENVIRONMENT]: { in: [], id: null },
-  [GROUP]: { in: [], id: null },
-  Cluster: { in: [ENVIRONMENT], id: { root: 'Cluster', parts: ['cluster'] } },
-  Namespace: { in: ['Cluster'], id: { root: 'Cluster', parts: ['cluster', 'namespace'] } },
+/** What a token is for, and a named set of those. */
+export const AUDIENCE = 'Audience'
+export const AUDIENCE_GROUP = 'AudienceGroup'
+
+/** An entity type that is not a principal. */
+export type ContainerType = {
+  readonly doc: string
+  readonly in: readonly string[]
+  readonly id: IdShape | null
+}
+
+/** What principals and audiences can be in, from the outside in. */
+export const CONTAINERS: Readonly<Record<string, ContainerType>> = {
+  [ENVIRONMENT]: { doc: 'From `environment` of a trust entry.', in: [], id: null },
+  [GROUP]: { doc: 'From `policies.groups`.', in: [], id: null },
+  [AUDIENCE_GROUP]: { doc: 'From `groups` of a resource.', in: [], id: null },
+  [AUDIENCE]: {
+    doc: 'What a token is for: a resource of the configuration.',
+    in: [AUDIENCE_GROUP],
+    id: null,
+  },
+  Cluster: {
+    doc: 'From `cluster` of a Kubernetes trust entry.',
+    in: [ENVIRONMENT],
+    id: { form: '<cluster>', pattern: /^(?<root>[^/]+)$/, root: 'Cluster' },
+  },
+  Namespace: {
+    doc: 'A Kubernetes namespace.',
+    in: ['Cluster'],
+    id: { form: '<cluster>/<namespace>', pattern: /^(?<root>[^/]+)\/[^/]+$/, root: 'Cluster' },
+  },
 }
 
 /** Every principal type by its Cedar name. */
 export const PRINCIPALS: Readonly<Record<string, PrincipalType>> = {
   ServiceAccount: {
     doc: 'A Kubernetes workload, proved by a projected service account token.',
-    id: { root: 'Cluster', parts: ['cluster', 'namespace', 'service account'] },
+    kind: 'kubernetes',
+    id: {
+      form: '<cluster>/<namespace>/<service account>',
+      pattern: /^(?<root>[^/]+)\/[^/]+\/[^/]+$/,
+      root: 'Cluster',
+    },
     ancestry: ['Namespace', 'Cluster'],
     attributes: {
-      cluster: text('Our name for the cluster, from the trust entry that vouches.'),
-      namespace: text('The namespace of the service account.'),
-      name: text('The name of the service account.'),
-      uid: text('The UID of the service account: a re-created one has another.'),
-      'pod.name': text('The pod that the token was issued for.'),
-      'pod.uid': text('The UID of that pod.'),
-      'node.name': text('The node that the pod was on when the token was issued.'),
+      cluster: always('A', 'String', 'Our name for the cluster, from the trust entry.'),
+      namespace: always('A', 'String', 'The namespace of the service account.'),
+      name: always('A', 'String', 'The name of the service account.'),
+      uid: always('A', 'String', 'The UID of the service account: a re-created one has another.'),
+      namespaceLabels: maybe('B', 'Set<String>', 'Labels of the namespace, as "team=payments".'),
+      podLabels: maybe('D', 'Set<String>', 'Labels of the pod, as "app=batch".'),
+      nodeLabels: maybe('C', 'Set<String>', 'Labels of the node; a kubelet sets most itself.'),
+      'pod.name': always('A', 'String', 'The pod that the token was issued for.'),
+      'pod.uid': always('A', 'String', 'The UID of that pod.'),
+      'pod.hostNetwork': maybe('B', 'Bool', 'Whether it shares the network of its node.'),
+      'pod.hostPid': maybe('B', 'Bool', 'Whether it sees the processes of its node.'),
+      'pod.hostIpc': maybe('B', 'Bool', 'Whether it shares the IPC of its node.'),
+      'pod.hostPath': maybe('B', 'Bool', 'Whether it mounts a path of its node.'),
+      'pod.privileged': maybe('B', 'Bool', 'Whether some container is privileged.'),
+      'pod.privilegeEscalation': maybe('B', 'Bool', 'Whether some container may gain privileges.'),
+      'pod.runAsNonRoot': maybe('B', 'Bool', 'Whether every container has to run as non-root.'),
+      'pod.readOnlyRoot': maybe('B', 'Bool', 'Whether every root file system is read-only.'),
+      'pod.debugged': maybe('B', 'Bool', 'Whether a debug container was added to it.'),
+      'pod.runtimeClass': maybe('B', 'String', 'Its runtime class, such as "gvisor".'),
+      'pod.restarts': maybe('C', 'Long', 'How often its containers restarted.'),
+      'image.digestPinned': maybe('B', 'Bool', 'Whether the pod names every image by digest.'),
+      'image.digests': maybe('C', 'Set<String>', 'Digests of the images, as the kubelet reports.'),
+      'image.signatureVerified': maybe('B', 'Bool', 'Whether we verified every image signature.'),
+      'node.name': always('A', 'String', 'The node when the token was issued.'),
       // The API server names a node whose object it could not read without its UID.
-      'node.uid': { ...text('The UID of that node, where known.'), required: false },
+      'node.uid': maybe('A', 'String', 'The UID of that node.'),
+      'node.ready': maybe('C', 'Bool', 'Whether the node is ready.'),
+      'node.kubelet.major': maybe('C', 'Long', 'Major version of the kubelet.'),
+      'node.kubelet.minor': maybe('C', 'Long', 'Minor version of the kubelet.'),
+      'node.kernel': maybe('C', 'String', 'Version of the kernel.'),
+      'node.osImage': maybe('C', 'String', 'Name of the operating system.'),
+      'node.architecture': maybe('C', 'String', 'Such as "amd64".'),
     },
   },
+  ...OTHER_PLATFORMS,
 }
 
-function text(doc: string): Attribute {
-  return { type: 'String', required: true, grade: 'A', doc }
+/** The entity types that a principal type is in directly. */
+export function parents({ ancestry, kind }: PrincipalType): string[] {
+  // Users come from `users`, whose entries have no environment.
+  const outer = kind === 'users' ? [] : [ancestry[0] ?? ENVIRONMENT]
+  return [...outer, GROUP]
 }
 
 /** Names and values of a level of dotted names: a leaf, or a level of its own. */

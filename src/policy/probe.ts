@@ -1,14 +1,17 @@
-/** Asks Cedar about single conditions: each becomes a permit of its own, and one call says which hold. */
+/** Asks about single conditions of a policy: which hold on a request, which do not, and what they read. */
 
-import type { EntityRef } from '../identity.ts'
 import { type Conjunct, conjuncts } from './conjuncts.ts'
-import type { Request, Value } from './engine.ts'
+import { compileExpression } from './eval/compile.ts'
+import type { Request } from './eval/entities.ts'
+import { EvaluationError } from './eval/failure.ts'
+import { written } from './eval/text.ts'
+import type { Value } from './eval/value.ts'
 import type { Generation, Policy } from './generation.ts'
 import { type Constraint, matches, names } from './head.ts'
 import type { Question } from './question.ts'
-import { placeOf } from './request.ts'
 import { entityText } from './scan.ts'
 import { type Piece, split } from './split.ts'
+import { standingOf } from './standing.ts'
 
 /** A condition as its author wrote it, and what was found instead. */
 export type Condition = {
@@ -35,17 +38,16 @@ export function nearest(
   generation: Generation,
   request: Request,
 ): Candidate[] {
-  const { above } = placeOf(question.actor, generation)
   const ranked = [...generation.policies.values()]
     .filter(({ effect }) => effect === 'permit')
-    .map((policy) => ({ policy, head: unmetHead(policy, question, action, above) }))
+    .map((policy) => ({ policy, head: unmetHead(policy, question, action, generation) }))
     .sort((a, b) => a.head.length - b.head.length)
     .slice(0, LOOKED_INTO)
   // A permit for someone else, something else and somewhere else explains nothing.
   const related = ranked.filter(({ head }) => head.length < 3)
   return related
     .map(({ policy, head }) => {
-      const verdicts = probe(policy, action, generation, request)
+      const verdicts = probe(policy, request)
       const unmet = [...head, ...unmetConditions(policy, verdicts, request)]
       return { policy, unmet, distance: head.length * 100 + unmet.length }
     })
@@ -54,14 +56,9 @@ export function nearest(
 }
 
 /** The conditions of a policy that applied, or failed, each with the values it read. */
-export function conditionsOf(
-  policy: Policy,
-  action: string,
-  generation: Generation,
-  request: Request | null,
-): Condition[] {
+export function conditionsOf(policy: Policy, request: Request | null): Condition[] {
   if (!request) return []
-  return probe(policy, action, generation, request).map(({ conjunct, verdict }) =>
+  return probe(policy, request).map(({ conjunct, verdict }) =>
     condition(policy, conjunct, request, verdict === 'failed' ? 'cannot be evaluated: ' : ''),
   )
 }
@@ -69,22 +66,22 @@ export function conditionsOf(
 type Verdict = 'holds' | 'unmet' | 'failed'
 type Probed = { readonly conjunct: Conjunct; readonly verdict: Verdict }
 
-function probe(policy: Policy, action: string, { engine }: Generation, request: Request): Probed[] {
-  const found = conjuncts(pieceOf(policy))
-  const policies = Object.fromEntries(
-    found.map(({ source, negated }, index) => [
-      String(index),
-      `permit (principal, action, resource) ${negated ? 'unless' : 'when'} { ${source} };`,
-    ]),
-  )
-  const answer = engine.authorize({ key: JSON.stringify(policies), policies }, action, request)
-  return found.map((conjunct, index) => {
-    const id = String(index)
-    if (answer.kind === 'failed' || answer.errors.includes(id)) {
-      return { conjunct, verdict: 'failed' }
-    }
-    return { conjunct, verdict: answer.reasons.includes(id) ? 'holds' : 'unmet' }
-  })
+function probe(policy: Policy, request: Request): Probed[] {
+  return conjuncts(pieceOf(policy), policy.conditions).map((conjunct) => ({
+    conjunct,
+    verdict: verdictOn(conjunct, request),
+  }))
+}
+
+function verdictOn({ expression, negated }: Conjunct, request: Request): Verdict {
+  try {
+    const value = compileExpression(expression)(request)
+    if (typeof value !== 'boolean') return 'failed'
+    return value === negated ? 'unmet' : 'holds'
+  } catch (error) {
+    if (error instanceof EvaluationError) return 'failed'
+    throw error
+  }
 }
 
 /** What failed outright only because an earlier condition guards it (`has`) is not worth a line. */
@@ -130,10 +127,12 @@ function unmetHead(
   { head, line, column }: Policy,
   question: Question,
   action: string,
-  above: readonly EntityRef[],
+  generation: Generation,
 ): Condition[] {
+  const { above } = standingOf(question.actor, question.audience, generation)
   const { principal } = question.actor
   const audience = { type: 'Audience', id: question.audience }
+  const groups = generation.audienceGroups.get(question.audience) ?? []
   const unmet: Condition[] = []
   const add = (text: string, actual: string) => unmet.push({ text, actual, line, column })
   if (!matches(head.principal, principal, above)) {
@@ -146,7 +145,7 @@ function unmetHead(
       entityText({ type: 'Action', id: action }),
     )
   }
-  if (!matches(head.resource, audience, [])) {
+  if (!matches(head.resource, audience, groups)) {
     add(`resource ${constraintText(head.resource)}`, entityText(audience))
   }
   return unmet
@@ -160,25 +159,9 @@ function constraintText(to: Constraint): string {
 }
 
 function valueAt([root, ...path]: readonly string[], request: Request): string {
-  if (path.length === 0) return root === 'principal' ? entityText(request.principal) : 'a record'
-  let value: Value | undefined = root === 'context' ? request.context : request.entities[0]?.attrs
-  for (const step of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'absent'
-    value = Object.entries(value).find(([name]) => name === step)?.[1]
-  }
-  return shown(value)
-}
-
-function shown(value: Value | undefined): string {
-  if (value === undefined) return 'absent'
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  if (
-    '__extn' in value &&
-    typeof value.__extn === 'object' &&
-    value.__extn &&
-    'arg' in value.__extn
-  ) {
-    return String(value.__extn.arg)
-  }
-  return JSON.stringify(value)
+  if (path.length === 0) return root === 'principal' ? written(request.principal) : 'a record'
+  let value: Value | undefined =
+    root === 'context' ? request.context : request.entities.get(request.principal.key)?.attributes
+  for (const step of path) value = value instanceof Map ? value.get(step) : undefined
+  return value === undefined ? 'absent' : written(value)
 }

@@ -12,6 +12,18 @@ export type Operation = 'issue' | 'exchange' | 'delegate'
 export const SENDERS = ['bearer', 'dpop', 'mtls'] as const
 export type Sender = (typeof SENDERS)[number]
 
+/** Where an address is, as the operator's database says. */
+export type Place = {
+  /** ISO 3166-1 alpha-2, `DE`. */
+  readonly country: string
+  /** `AF`, `AN`, `AS`, `EU`, `NA`, `OC` or `SA`. */
+  readonly continent: string
+  /** The autonomous system that announces the address; null where unknown. */
+  readonly asn: number | null
+  /** When the oldest database that was asked was built, epoch seconds. */
+  readonly builtAt: number
+}
+
 /** One party of a request with every fact known about it, never pruned. */
 export type Party = {
   readonly kind: string
@@ -32,6 +44,8 @@ export type Question = {
   readonly at: number
   /** The caller's address after the trusted-proxy rules; null when it is not an IP address. */
   readonly sourceIp: string | null
+  /** Where that address is; null where nobody knows: private, unknown, or no database. */
+  readonly place: Place | null
   readonly operation: Operation
   readonly audience: string
   /** Requested scopes, in the caller's order, without repeats. Empty asks for `issue`. */
@@ -73,6 +87,11 @@ export type Ruling = {
   readonly policies: readonly string[]
   /** Ids of the policies whose evaluation failed, sorted. */
   readonly failing: readonly string[]
+  /**
+   * How it would be ruled if the policies of mode `report` were enforced: the result, and the policies that
+   * would decide or fail. Null where that is no different.
+   */
+  readonly report: Pick<Ruling, 'result' | 'policies'> | null
 }
 
 /** The judgement on one Question under one Generation. */

@@ -4,104 +4,86 @@
  * from a log, so the types are checked again.
  */
 
-import type { EntityRef, Facts } from '../identity.ts'
-import type { Request, Value } from './engine.ts'
+import type { Facts } from '../identity.ts'
+import type { Attribute } from './attributes.ts'
+import type { Entity, Request } from './eval/entities.ts'
+import { EvaluationError } from './eval/failure.ts'
+import { ip } from './eval/ip.ts'
+import { type Fields, type Ip, type Value, ValueSet } from './eval/value.ts'
 import type { Generation } from './generation.ts'
-import type { Names, Needs } from './needs.ts'
-import { type Attribute, PRINCIPALS, type Tree, tree } from './principals.ts'
-import type { Party, Question } from './question.ts'
-import { entityText } from './scan.ts'
+import { PRINCIPALS, type Tree, tree } from './principals.ts'
+import type { Party, Place, Question } from './question.ts'
+import { Misfit, type Standing } from './standing.ts'
 
-/** A Question that does not fit the schema. It is denied, never evaluated in part. */
-export class Misfit extends Error {}
-
-/** What the actor is in: its platform's containers, the environment around them, and its groups. */
-export type Place = {
-  readonly ancestry: readonly EntityRef[]
-  readonly environment: EntityRef | null
-  readonly groups: readonly EntityRef[]
-  /** All of them. */
-  readonly above: readonly EntityRef[]
-}
+/** A request, but for the action: a Question may ask for several. */
+export type Asked = Omit<Request, 'action'>
 
 /**
- * Where an actor stands under a generation.
+ * Builds what policies are evaluated on.
  *
- * @throws Misfit for a principal type or an ancestry that the schema does not have: groups and
- *   environments come from the configuration alone, whatever a Party says
- */
-export function placeOf(actor: Party, generation: Generation): Place {
-  const row = Object.hasOwn(PRINCIPALS, actor.principal.type) && PRINCIPALS[actor.principal.type]
-  if (!row) throw new Misfit(`no principal type ${actor.principal.type}`)
-  const ancestry = actor.ancestry.map(({ type, id }) => ({ type, id: string(id, 'ancestry') }))
-  if (ancestry.map(({ type }) => type).join() !== row.ancestry.join()) {
-    throw new Misfit(`a ${actor.principal.type} is in ${row.ancestry.join(', ')}`)
-  }
-  const outermost = ancestry.at(-1) ?? actor.principal
-  const environment = generation.environments.get(entityText(outermost)) ?? null
-  const groups = generation.groups.get(entityText(actor.principal)) ?? []
-  return {
-    ancestry,
-    environment,
-    groups,
-    above: [...ancestry, ...(environment ? [environment] : []), ...groups],
-  }
-}
-
-/**
- * Builds what Cedar is asked.
- *
- * @param needs the attributes that can be read; others may be left out
+ * @param standing that of the question's actor before its audience
  * @throws Misfit where a value has the wrong type or a required fact is missing
  */
-export function requestOf(
-  question: Question,
-  generation: Generation,
-  place: Place,
-  needs: Needs,
-): Request {
-  const { type, id } = question.actor.principal
-  const principal = { type, id: string(id, 'principal') }
+export function requestOf(question: Question, generation: Generation, standing: Standing): Asked {
+  const { principal, resource, ancestors, around } = standing
+  const self: Entity = { attributes: attributesOf(question.actor), tags: new Map(), ancestors }
   return {
     principal,
-    resource: { type: 'Audience', id: string(question.audience, 'audience') },
-    context: contextOf(question, generation, needs.context),
-    entities: [
-      {
-        uid: principal,
-        attrs: attributesOf(question.actor, needs.principal),
-        parents: [...place.ancestry.slice(0, 1), ...place.groups],
-      },
-      ...place.ancestry.map((uid, index) => ({
-        uid,
-        attrs: {},
-        parents: [place.ancestry[index + 1] ?? place.environment ?? []].flat(),
-      })),
-    ],
+    resource,
+    context: contextOf(question, generation),
+    entities: { get: (key) => (key === principal.key ? self : around.get(key)) },
   }
 }
 
-function attributesOf(actor: Party, needed: Names): Record<string, Value> {
-  const level = tree(PRINCIPALS[actor.principal.type]?.attributes ?? {})
-  const wanted = [...level].filter(([name]) => needed === 'all' || needed.has(name))
-  return record(new Map(wanted), actor.facts, '')
+/** An attribute, or a record of them, with the fact that it is read from. */
+type Slot =
+  | { readonly name: string; readonly path: string; readonly attribute: Attribute }
+  | { readonly name: string; readonly slots: readonly Slot[] }
+
+function slotsOf(level: Tree<Attribute>, prefix = ''): Slot[] {
+  return [...level].map(([name, leaf]) =>
+    leaf instanceof Map
+      ? { name, slots: slotsOf(leaf, `${prefix}${name}.`) }
+      : { name, path: own(prefix + name), attribute: leaf },
+  )
 }
 
-function record(level: Tree<Attribute>, facts: Facts, prefix: string): Record<string, Value> {
-  const values: Record<string, Value> = {}
-  for (const [name, leaf] of level) {
-    const path = `${prefix}${name}`
-    if (leaf instanceof Map) {
+/** The name of a fact. It cannot be that of something which every object has. */
+function own(path: string): string {
+  if (path in Object.prototype) throw new Error(`No attribute can be named ${path}.`)
+  return path
+}
+
+const LAYOUTS: ReadonlyMap<string, readonly Slot[]> = new Map(
+  Object.entries(PRINCIPALS).map(([type, { attributes }]) => [type, slotsOf(tree(attributes))]),
+)
+
+function attributesOf({ principal, facts }: Party): Fields {
+  const fields: Fields = new Map()
+  const missing = fill(fields, LAYOUTS.get(principal.type) ?? [], facts)
+  if (missing !== null) throw new Misfit(`the fact ${missing} is missing`)
+  return fields
+}
+
+/** Puts what is known into a record. Returns the path of a required fact that is not, or null. */
+function fill(fields: Fields, slots: readonly Slot[], facts: Facts): string | null {
+  let missing: string | null = null
+  for (const slot of slots) {
+    if ('slots' in slot) {
+      const inner: Fields = new Map()
+      const lacking = fill(inner, slot.slots, facts)
       // A record is known when any of its facts is; it then has to be complete.
-      const known = Object.keys(facts).some((fact) => fact.startsWith(`${path}.`))
-      if (known) values[name] = record(leaf, facts, `${path}.`)
+      if (inner.size === 0) continue
+      if (lacking !== null) throw new Misfit(`the fact ${lacking} is missing`)
+      fields.set(slot.name, inner)
       continue
     }
-    const fact = Object.hasOwn(facts, path) ? facts[path] : undefined
-    if (fact) values[name] = TYPED[leaf.type](fact.value, path)
-    else if (leaf.required) throw new Misfit(`the fact ${path} is missing`)
+    const { name, path, attribute } = slot
+    const fact = facts[path]
+    if (fact) fields.set(name, TYPED[attribute.type](fact.value, path))
+    else if (attribute.required) missing = path
   }
-  return values
+  return missing
 }
 
 const TYPED: Readonly<Record<Attribute['type'], (value: unknown, path: string) => Value>> = {
@@ -110,12 +92,14 @@ const TYPED: Readonly<Record<Attribute['type'], (value: unknown, path: string) =
   Bool: boolean,
   'Set<String>': (value, path) => {
     if (!Array.isArray(value)) throw new Misfit(`${path} is not a list`)
-    return value.map((item) => string(item, path))
+    return new ValueSet(value.map((item) => string(item, path)))
   },
 }
 
 function string(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw new Misfit(`${path} is not a string`)
+  // Cedar's strings are Unicode text; half a surrogate pair is not.
+  if (typeof value !== 'string' || !value.isWellFormed())
+    throw new Misfit(`${path} is not a string`)
   return value
 }
 
@@ -134,47 +118,44 @@ function boolean(value: unknown, path: string): boolean {
 /** The last second that a Date can hold. */
 const LAST_INSTANT = 8.64e12
 
-/** Each field of `Asked` in the schema; null leaves it out. Only those that are needed are computed. */
-const FIELDS: Readonly<Record<string, (question: Question, generation: Generation) => Value>> = {
-  time: ({ at }) => extension('datetime', new Date(at * 1000).toISOString()),
-  now: ({ at }, { clocks }) =>
-    Object.fromEntries(
-      [...clocks].map(([zone, read]) => {
-        const { weekday, timeOfDay, date } = read(at)
-        return [zone, { weekday, timeOfDay: extension('duration', timeOfDay), date }]
-      }),
-    ),
-  calendar: ({ at }, { calendars }) =>
-    Object.fromEntries([...calendars].map(([name, includes]) => [name, includes(at)])),
-  sourceIp: ({ sourceIp }) => {
-    if (sourceIp === null) return null
-    // An IPv4 address in IPv6 dress would slip through a forbid on an IPv4 range.
-    const address = string(sourceIp, 'sourceIp').replace(/^::ffff:(?=\d+\.)/i, '')
-    return extension('ip', address)
-  },
-  operation: ({ operation }) => string(operation, 'operation'),
-  sender: ({ sender }) => string(sender, 'sender'),
-  requestedTtl: ({ requestedTtl }) => long(requestedTtl, 'requestedTtl'),
-  attestationAge: ({ attestationAge }) => long(attestationAge, 'attestationAge'),
-  delegationDepth: ({ delegationDepth }) => long(delegationDepth, 'delegationDepth'),
-  subject: ({ subject }) => string(subject, 'subject'),
-}
-
-function contextOf(
-  question: Question,
-  generation: Generation,
-  needed: Names,
-): Record<string, Value> {
-  if (Math.abs(long(question.at, 'at')) > LAST_INSTANT) throw new Misfit('at is not an instant')
-  const context: Record<string, Value> = {}
-  for (const [name, value] of Object.entries(FIELDS)) {
-    if (needed !== 'all' && !needed.has(name)) continue
-    const built = value(question, generation)
-    if (built !== null) context[name] = built
-  }
+/** The fields of `Asked` in the schema. What is unknown is left out. */
+function contextOf(question: Question, generation: Generation): Fields {
+  const { at } = question
+  if (Math.abs(long(at, 'at')) > LAST_INSTANT) throw new Misfit('at is not an instant')
+  const { time, now, calendar } = generation.moments(at)
+  const context: Fields = new Map<string, Value>([
+    ['time', time],
+    ['now', now],
+    ['calendar', calendar],
+  ])
+  if (question.sourceIp !== null) context.set('sourceIp', addressOf(question.sourceIp))
+  // A Question from before there were places has none.
+  if (question.place) context.set('geo', geoOf(at, question.place))
+  for (const name of TEXTS) context.set(name, string(question[name], name))
+  for (const name of NUMBERS) context.set(name, long(question[name], name))
   return context
 }
 
-function extension(fn: string, arg: string): Value {
-  return { __extn: { fn, arg } }
+const TEXTS = ['operation', 'sender', 'subject'] as const
+const NUMBERS = ['requestedTtl', 'attestationAge', 'delegationDepth'] as const
+
+function addressOf(sourceIp: string): Ip {
+  // An IPv4 address in IPv6 dress would slip through a forbid on an IPv4 range.
+  const address = string(sourceIp, 'sourceIp')
+  try {
+    return ip(address.startsWith(':') ? address.replace(/^::ffff:(?=\d+\.)/i, '') : address)
+  } catch (error) {
+    if (error instanceof EvaluationError) throw new Misfit('sourceIp is not an address')
+    throw error
+  }
+}
+
+function geoOf(at: number, { country, continent, asn, builtAt }: Place): Fields {
+  const geo: Fields = new Map<string, Value>([
+    ['country', string(country, 'country')],
+    ['continent', string(continent, 'continent')],
+    ['ageDays', Math.max(0, Math.floor((at - long(builtAt, 'builtAt')) / 86_400))],
+  ])
+  if (asn !== null) geo.set('asn', long(asn, 'asn'))
+  return geo
 }

@@ -2,11 +2,20 @@
 
 import type { EntityRef } from '../identity.ts'
 
-/** An audience with the scopes it offers. */
-export type AudienceSettings = { readonly audience: string; readonly scopes: readonly string[] }
+/** An audience with the scopes it offers and the audience groups it is in. */
+export type AudienceSettings = {
+  readonly audience: string
+  readonly scopes: readonly string[]
+  readonly groups: readonly string[]
+}
 
-/** A root of the workload hierarchy (a Cluster) and the environment that holds it, if any. */
-export type AnchorSettings = { readonly entity: EntityRef; readonly environment: string | null }
+/** A trust entry: the root of its hierarchy (a Cluster, say) and the environment that holds it, if any. */
+export type AnchorSettings = {
+  /** The entry's name, as in `Party.trust`: what places a principal that is in no container. */
+  readonly trust: string
+  readonly entity: EntityRef
+  readonly environment: string | null
+}
 
 /** A named set of days in one zone: inclusive ranges of ISO dates (`2026-12-24`). */
 export type CalendarSettings = {

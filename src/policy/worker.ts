@@ -7,8 +7,12 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { type Cedar, openCedar } from './cedar.ts'
+import { compilePolicy } from './eval/compile.ts'
+import { Unsupported } from './eval/failure.ts'
+import { parsePolicy } from './eval/parse.ts'
 import { headOf } from './head.ts'
-import { actions, ISSUE, schema } from './schema.ts'
+import { PRINCIPALS } from './principals.ts'
+import { actionGroup, actions, ISSUE, schema } from './schema.ts'
 import type { PolicySettings } from './settings.ts'
 
 /** What the loader hands over: texts, of which `chunk` are checked together. */
@@ -31,58 +35,120 @@ export type Verdict = {
   readonly warnings: readonly Remark[]
 }
 
-/** How deep the JSON form may nest. About 400 nested `||` parse and validate, then trap at evaluation. */
+/** How deep the JSON form may nest. Far from what Cedar's validator and our compiler can take. */
 const MAX_DEPTH = 200
 
 /** Verdicts of texts that are checked together, in order. */
-function judge(cedar: Cedar, texts: readonly string[], settings: PolicySettings): Verdict[] {
+function judge(cedar: Cedar, texts: readonly string[], world: World): Verdict[] {
   const parsed = texts.map((text) => parse(cedar, text))
-  const known = new Set(actions(settings))
-  // Every action has the same signature, so the actions that heads name stand for all: checking against
-  // those alone finds the same errors in a fraction of the time.
-  const named = parsed.flatMap(({ json }) => (json && headOf(json).actions) ?? [ISSUE])
-  const quick = schema(
-    settings,
-    [...new Set([ISSUE, ...named])].filter((name) => known.has(name)),
-  )
-  const sound = texts.map((text, index) => (parsed[index]?.json ? text : null))
-  const suspects = remarks(cedar, sound, quick)
+  const sound = [...parsed.keys()].filter((index) => parsed[index]?.json)
+  const kinds = Map.groupBy(sound, (index) => principalTypes(parsed[index]?.json ?? null).join())
+  const suspects = new Set<number>()
+  for (const [types, indexes] of kinds) {
+    const heads = indexes.flatMap((index) => parsed[index]?.json ?? [])
+    const quick = schema(world.settings, {
+      actions: representatives(heads, world.actions),
+      principals: types.split(','),
+    })
+    const found = remarks(
+      cedar,
+      new Map(indexes.map((index) => [index, texts[index] ?? ''])),
+      quick,
+    )
+    for (const index of found?.keys() ?? indexes) suspects.add(index)
+  }
   return parsed.map((verdict, index) => {
-    if (!verdict.json || (suspects && !suspects.has(index))) return verdict
+    if (!suspects.has(index)) return verdict
     // Hints ("did you mean") need the full schema.
-    const found = remarks(cedar, [texts[index] ?? ''], schema(settings))?.get(0)
-    return { ...verdict, ...found }
+    const found = remarks(cedar, new Map([[index, texts[index] ?? '']]), world.full)
+    return { ...verdict, ...found?.get(index) }
   })
 }
 
+/** What every check needs, worked out once. */
+type World = {
+  readonly settings: PolicySettings
+  readonly full: string
+  /** Every action, under its own name and under that of its group. */
+  readonly actions: ReadonlyMap<string, string>
+}
+
+function worldOf(settings: PolicySettings): World {
+  const all = actions(settings)
+  const named = all.flatMap((action): [string, string][] => {
+    const group = actionGroup(action)
+    return group === null
+      ? [[action, action]]
+      : [
+          [group, action],
+          [action, action],
+        ]
+  })
+  return { settings, full: schema(settings), actions: new Map(named) }
+}
+
+/**
+ * The actions to check heads against. Every action has the same signature, so one stands for its group,
+ * and one for all where a head names none: the same errors are found in a fraction of the time.
+ */
+function representatives(policies: readonly PolicyJson[], known: World['actions']): string[] {
+  const named = policies.flatMap((json) => headOf(json).actions ?? [])
+  return [...new Set([ISSUE, ...named.flatMap((name) => known.get(name) ?? [])])]
+}
+
+/** The principal types that a head can match; for the others a policy is void, never wrong. */
+function principalTypes(json: PolicyJson | null): string[] {
+  const all = Object.keys(PRINCIPALS)
+  const principal = json && headOf(json).principal
+  if (!principal || principal.op === 'any') return all
+  const only = principal.op === '==' ? principal.entity.type : principal.type
+  if (only !== null) return all.includes(only) ? [only] : all
+  const container = 'entity' in principal ? principal.entity.type : ''
+  const inside = all.filter((type) => PRINCIPALS[type]?.ancestry.includes(container))
+  return inside.length > 0 ? inside : all
+}
+
 function parse(cedar: Cedar, text: string): Verdict {
-  const parsed = cedar.policyToJson(text)
-  if (parsed.type === 'failure') return refusal(parsed.errors.map(remark))
-  if (!deeperThan(parsed.json, MAX_DEPTH)) return { json: parsed.json, errors: [], warnings: [] }
-  return refusal([{ message: 'the policy nests too deeply: split it in two', start: null }])
+  const parsed = parsePolicy(cedar, text)
+  if ('errors' in parsed) return refusal(parsed.errors.map(remark))
+  const { json } = parsed
+  const fault = deeperThan(json, MAX_DEPTH) ? TOO_DEEP : unsupported(json)
+  if (fault !== null) return refusal([{ message: fault, start: null }])
+  return { json, errors: [], warnings: [] }
+}
+
+const TOO_DEEP = 'the policy nests too deeply: split it in two'
+
+/** What of a policy our evaluator does not know, as a sentence; null where it knows everything. */
+function unsupported(json: PolicyJson): string | null {
+  try {
+    compilePolicy(json)
+    return null
+  } catch (error) {
+    if (error instanceof Unsupported) return `the policy cannot be evaluated here: ${error.message}`
+    throw error
+  }
 }
 
 type Remarks = { readonly errors: Remark[]; readonly warnings: Remark[] }
 
 /**
- * Validates texts, nulls left out. What Cedar remarks on is found by the text's index; a call that Cedar
- * does not answer is an error of a single text, and null for several.
+ * Validates texts. What Cedar remarks on is found by the text's index; a call that Cedar does not answer
+ * is an error of a single text, and null for several.
  */
 function remarks(
   cedar: Cedar,
-  texts: readonly (string | null)[],
+  texts: ReadonlyMap<number, string>,
   against: string,
 ): Map<number, Remarks> | null {
-  const entries = [...texts.entries()].flatMap(([index, text]) =>
-    text === null ? [] : [[index, text]],
-  )
   const answer = cedar.validate({
     schema: against,
-    policies: { staticPolicies: Object.fromEntries(entries) },
+    policies: { staticPolicies: Object.fromEntries(texts) },
   })
   if (answer.type === 'failure') {
-    if (texts.length > 1) return null
-    return new Map([[0, { errors: answer.errors.map(remark), warnings: [] }]])
+    const [only, another] = texts.keys()
+    if (only === undefined || another !== undefined) return null
+    return new Map([[only, { errors: answer.errors.map(remark), warnings: [] }]])
   }
   const found = new Map<number, Remarks>()
   const of = (policyId: string): Remarks => {
@@ -130,14 +196,15 @@ function deeperThan(root: object, limit: number): boolean {
 
 function run({ texts, settings, chunk }: Task): void {
   const cedar = openCedar()
+  const world = worldOf(settings)
   // Settings that make no schema are nobody's policy's fault: they end the thread before it is ready.
-  const sound = cedar.checkParseSchema(schema(settings))
+  const sound = cedar.checkParseSchema(world.full)
   if (sound.type === 'failure')
     throw new Error(sound.errors.map(({ message }) => message).join('; '))
   const report = (message: Report) => parentPort?.postMessage(message)
   report('ready')
   for (let at = 0; at < texts.length; at += chunk) {
-    judge(cedar, texts.slice(at, at + chunk), settings).forEach(report)
+    judge(cedar, texts.slice(at, at + chunk), world).forEach(report)
   }
 }
 

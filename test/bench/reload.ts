@@ -45,12 +45,12 @@ function policy(index: number, version: number): string {
   const target = `${action},\n  resource == Audience::"${audience(index)}"`
   const conditions = [
     `when { principal.namespace == "${namespace}" && principal.name like "w*" }`,
-    'when { context.now["Europe/Berlin"].weekday <= 5 && context.requestedTtl <= 3600 }',
+    `when { context.now["Europe/Berlin"].weekday <= 5 && context.requestedTtl <= ${3600 + index} }`,
     `unless { context.calendar["freeze"] || context.attestationAge > ${600 + version} }`,
   ].join('\n')
   if (index % 50 === 49) {
     const outside = '!(context has sourceIp && context.sourceIp.isInRange(ip("10.0.0.0/8")))'
-    return `${head}forbid (principal in Namespace::"prod/${namespace}", ${target})\nwhen { ${outside} };\n`
+    return `${head}forbid (principal in Namespace::"prod/${namespace}", ${target})\nwhen { ${outside} || context.requestedTtl > ${90_000 + index} };\n`
   }
   const who =
     index % 10 === 8

@@ -25,7 +25,7 @@ test('an empty set denies everything', () => {
   const decision = decide(question({ scopes: [] }), compiled(''))
   assert.equal(decision.permitted, false)
   assert.deepEqual(decision.rulings, [
-    { action: 'issue', result: 'unmatched', policies: [], failing: [] },
+    { action: 'issue', result: 'unmatched', policies: [], failing: [], report: null },
   ])
 })
 
@@ -96,6 +96,7 @@ test('a forbid wins over every permit', () => {
     result: 'forbidden',
     policies: ['stop'],
     failing: [],
+    report: null,
   })
 })
 

@@ -13,7 +13,28 @@ const MISTAKES: readonly (readonly [title: string, policy: string, message: RegE
     `▸@tll("5m") @id("ID")\n${HEAD};`,
     /unknown annotation @tll \(did you mean "ttl"\?\)/,
   ],
-  ['a planned annotation', `@id("ID") ▸@mode("report")\n${HEAD};`, /@mode is not supported/],
+  ['a @mode', `@id("ID") @mode(▸"reprot")\n${HEAD};`, /bad value "reprot" for @mode/],
+  ['a @format', `@id("ID") @format(▸"JWT")\n${HEAD};`, /bad value "JWT" for @format/],
+  [
+    'an @expires that is no day',
+    `@id("ID") @expires(▸"2026-02-30")\n${HEAD};`,
+    /bad value "2026-02-30" for @expires/,
+  ],
+  [
+    'an @expires without a zone',
+    `@id("ID") @expires(▸"2026-12-31T10:00:00")\n${HEAD};`,
+    /bad value .* for @expires/,
+  ],
+  [
+    'an @expires on a forbid',
+    '@id("ID") ▸@expires("2026-12-31")\nforbid (principal, action, resource);',
+    /@expires is not allowed on a forbid/,
+  ],
+  [
+    'an @format on a forbid',
+    '@id("ID") ▸@format("jwt")\nforbid (principal, action, resource);',
+    /@format says nothing on a forbid/,
+  ],
   ['no @id', `@owner("a")\n▸${HEAD};`, /has no @id/],
   ['an @id without a value', `▸@id\n${HEAD};`, /bad value \(none\) for @id/],
   ['a @ttl', `@id("ID")\n@ttl(▸"5 min")\n${HEAD};`, /bad value "5 min" for @ttl/],
@@ -31,9 +52,49 @@ const MISTAKES: readonly (readonly [title: string, policy: string, message: RegE
     /did you mean `Action::"trades:read"`/,
   ],
   [
-    'an undeclared operation',
-    '@id("ID") permit (principal in Cluster::"dev", action == ▸Action::"exchange", resource);',
-    /unrecognized action/,
+    'an operation',
+    '@id("ID") permit (principal in Cluster::"dev", action == ▸Action::"exchnage", resource);',
+    /did you mean `Action::"exchange"`/,
+  ],
+  [
+    'a group of scopes',
+    '@id("ID") permit (principal in Cluster::"dev", action in ▸Action::"trade:*", resource);',
+    /did you mean `Action::"trades:\*"`/,
+  ],
+  [
+    'a scope beside delegate',
+    '@id("ID") permit (principal in Cluster::"dev", action in [Action::"trades:read", Action::▸"delegate"], resource);',
+    /names delegate beside trades:read/,
+  ],
+  [
+    'a group of scopes of another audience',
+    '@id("ID") permit (principal in Cluster::"dev", action in Action::▸"files:*",\n resource == Audience::"https://mcp.example.com");',
+    /does not offer scope files:\*/,
+  ],
+  [
+    'an audience group',
+    '@id("ID") permit (principal in Cluster::"dev", action, resource in AudienceGroup::▸"tradin");',
+    /unknown AudienceGroup "tradin" \(did you mean "trading"\?\)/,
+  ],
+  [
+    'an AWS role',
+    '@id("ID") permit (principal == AwsRole::▸"12345/settlement", action, resource);',
+    /not of the form <account>\/<role>/,
+  ],
+  [
+    'a SPIFFE id',
+    '@id("ID") permit (principal == SpiffeWorkload::▸"example.org/a", action, resource);',
+    /not of the form spiffe:/,
+  ],
+  [
+    'an attribute of another kind',
+    `@id("ID") permit (principal is GitHubWorkflow, action, resource)\nwhen { ▸principal.repositoryid == "1" };`,
+    /repositoryid.*did you mean `repositoryId`/,
+  ],
+  [
+    'a place read without has',
+    `@id("ID") ${HEAD}\nwhen { ▸context.geo.country == "DE" };`,
+    /optional attribute `geo`/,
   ],
   [
     'a scope of another audience',
@@ -152,8 +213,15 @@ test('a broken policy hides nothing: its neighbours and its own other mistakes a
   )
   assert.ok('problems' in loaded)
   const places = loaded.problems.map(({ path, line, column }) => `${path}:${line}:${column}`)
-  assert.deepEqual(places, ['a.cedar:1:1', 'a.cedar:2:1', 'a.cedar:2:32', 'c.cedar:2:5'])
-  assert.match(loaded.problems[3]?.message ?? '', /"same" is already taken at b\.cedar:1/)
+  assert.deepEqual(places, [
+    'a.cedar:1:1',
+    'a.cedar:2:1',
+    'a.cedar:2:32',
+    'b.cedar:1:13',
+    'c.cedar:2:5',
+    'c.cedar:2:13',
+  ])
+  assert.match(loaded.problems[4]?.message ?? '', /"same" is already taken at b\.cedar:1/)
 })
 
 test('hostile policies are each blamed and the sound one between them survives', async () => {
@@ -198,12 +266,12 @@ test('a worker that does not start in time fails the load, whatever the policies
 
 test('a set with a warning loads, and an empty set is a legal one', async () => {
   const open =
-    '@id("open") permit (principal, action, resource) when { context.calendar["change-freeze"] };'
+    '@id("open") @owner("a") permit (principal, action, resource) when { context.calendar["change-freeze"] };'
   const loaded = await load([{ path: 'a.cedar', text: open }], SETTINGS)
   assert.ok('generation' in loaded)
   assert.deepEqual(
     loaded.warnings.map(({ line, column }) => [line, column]),
-    [[1, 21]],
+    [[1, 33]],
   )
   const empty = await load(shipped('starter/deny-all.cedar'), SETTINGS)
   assert.ok('generation' in empty)

@@ -9,8 +9,8 @@ import { load } from '../../src/policy/load.ts'
 import type { Detail } from '../../src/refusal.ts'
 import { question, SETTINGS, shipped } from './world.ts'
 
-const PERMIT = '@id("a") permit (principal in Cluster::"prod-eu", action, resource);'
-const FORBID = '@id("b") forbid (principal, action, resource);'
+const PERMIT = '@id("a") @owner("x") permit (principal in Cluster::"prod-eu", action, resource);'
+const FORBID = '@id("b") @owner("x") forbid (principal, action, resource);'
 
 const folders: string[] = []
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
@@ -66,11 +66,54 @@ test('a good set is swapped in whole; a bad one keeps the one before and says so
   assert.equal(decide(question(), first).permitted, true, 'a request keeps its generation')
   assert.deepEqual(policies.status(), {
     generation: policies.current().id,
-    loadedAt: 1001,
+    loadedAt: policies.status().loadedAt,
+    ageSeconds: 0,
     policies: 2,
     failing: null,
+    failingSince: null,
     failures: 1,
   })
+})
+
+test('a set that fails for too long refuses everything, from its first failure until one loads', async () => {
+  const { options, write } = await world(PERMIT)
+  let now = 1_000_000
+  const policies = await keepPolicies({ ...options, now: () => now, maxStaleSeconds: 60 })
+  const good = policies.current()
+  now += 3_600_000
+  assert.equal(policies.inForce(), good, 'age alone is no failure')
+
+  await write('forbid (')
+  await policies.reload()
+  now += 50_000
+  await write('permit (')
+  await policies.reload()
+  assert.equal(policies.inForce(), good)
+  assert.deepEqual(
+    [policies.status().failingSince, policies.status().failures, policies.status().ageSeconds],
+    [4_600_000, 2, 3650],
+  )
+  now += 11_000
+  assert.throws(() => policies.inForce(), {
+    reason: 'policies_stale',
+    detail: { failingForSeconds: 61, limit: 60 },
+  })
+  assert.equal(policies.current(), good, 'explanations go on')
+
+  await write(FORBID)
+  await policies.reload()
+  assert.equal(policies.inForce(), policies.current())
+  assert.equal(policies.status().failingSince, null)
+})
+
+test('a failing set refuses nothing where no limit is set', async () => {
+  const { options, write } = await world(PERMIT)
+  let now = 0
+  const policies = await keepPolicies({ ...options, now: () => now })
+  await write('forbid (')
+  await policies.reload()
+  now += 366 * 86_400_000
+  assert.equal(policies.inForce(), policies.current())
 })
 
 test('files that vanish are a problem, not an empty set', async () => {

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs'
 import type { Fact, Facts } from '../../src/identity.ts'
 import { openCedar } from '../../src/policy/cedar.ts'
-import type { Engine } from '../../src/policy/engine.ts'
-import { type Accepted, compile, type Generation } from '../../src/policy/generation.ts'
+import { parsePolicy } from '../../src/policy/eval/parse.ts'
+import { compile, type Generation, policyOf } from '../../src/policy/generation.ts'
 import type { Party, Question } from '../../src/policy/question.ts'
 import type { PolicySettings, SourceFile } from '../../src/policy/settings.ts'
 import { split } from '../../src/policy/split.ts'
@@ -13,12 +13,16 @@ export const AUDIENCE = 'https://mcp.example.com'
 
 export const SETTINGS: PolicySettings = {
   audiences: [
-    { audience: AUDIENCE, scopes: ['trades:read', 'trades:write'] },
-    { audience: 'https://files.example.com', scopes: ['files:read'] },
+    { audience: AUDIENCE, scopes: ['trades:read', 'trades:write'], groups: ['trading'] },
+    { audience: 'https://files.example.com', scopes: ['files:read'], groups: [] },
   ],
   anchors: [
-    { entity: { type: 'Cluster', id: 'prod-eu' }, environment: 'production' },
-    { entity: { type: 'Cluster', id: 'dev' }, environment: null },
+    {
+      trust: 'kubernetes:prod-eu',
+      entity: { type: 'Cluster', id: 'prod-eu' },
+      environment: 'production',
+    },
+    { trust: 'kubernetes:dev', entity: { type: 'Cluster', id: 'dev' }, environment: null },
   ],
   zones: ['Europe/Berlin'],
   calendars: [
@@ -86,6 +90,7 @@ export function question(change: Partial<Question> = {}): Question {
     version: 1,
     at: THURSDAY,
     sourceIp: '10.1.2.3',
+    place: null,
     operation: 'issue',
     audience: AUDIENCE,
     scopes: ['trades:read'],
@@ -103,13 +108,13 @@ export function question(change: Partial<Question> = {}): Question {
 const PARSER = openCedar()
 
 /** Compiles text that parses, without the worker: for what the validator would refuse, and for speed. */
-export function compiled(text: string, settings = SETTINGS, engine?: Engine): Generation {
-  const accepted = split({ path: 'test.cedar', text }).map((piece): Accepted => {
-    const parsed = PARSER.policyToJson(piece.text)
-    if (parsed.type === 'failure') throw new Error(JSON.stringify(parsed.errors))
-    return { piece, json: parsed.json }
+export function compiled(text: string, settings = SETTINGS): Generation {
+  const accepted = split({ path: 'test.cedar', text }).map((piece) => {
+    const parsed = parsePolicy(PARSER, piece.text)
+    if ('errors' in parsed) throw new Error(JSON.stringify(parsed.errors))
+    return policyOf({ piece, json: parsed.json })
   })
-  return compile(accepted, settings, engine)
+  return compile(accepted, settings)
 }
 
 /** The files of a folder of `policies/`, by their names. */
