@@ -1,11 +1,11 @@
 /** `countersign check`: the configuration and its policies, before anybody relies on them. */
 
 import { policySettings } from '../config.ts'
-import { load } from '../policy/load.ts'
 import type { Problem } from '../policy/settings.ts'
 import { renderProblem } from '../problem.ts'
-import { snapshot } from '../snapshot.ts'
-import { type Command, parseOptions } from './command.ts'
+import { type Command, parseOptions, type Terminal } from './command.ts'
+import { policyProblems } from './policy/check.ts'
+import { nearby } from './policy/sources.ts'
 import { CONFIG_OPTION, loadFile } from './settings.ts'
 
 export const command: Command = {
@@ -25,7 +25,7 @@ Prints one line for each problem, path:line:col: error|warning: text. Silent whe
         json: { type: 'boolean', default: false },
       },
     })
-    const problems = await findProblems(values.config, terminal.env)
+    const problems = await findProblems(values.config, terminal)
     if (values.json) terminal.out(JSON.stringify(problems))
     else for (const problem of problems) terminal.out(renderProblem(problem))
     const fatal = problems.some(({ severity }) => severity === 'error' || values.strict === true)
@@ -33,14 +33,15 @@ Prints one line for each problem, path:line:col: error|warning: text. Silent whe
   },
 }
 
-/** Every problem of a configuration, and of its policies once the configuration holds. */
+/** Every problem of a configuration, and of its policies and their tests once the configuration holds. */
 export async function findProblems(
   file: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
+  { env, now }: Pick<Terminal, 'env' | 'now'>,
 ): Promise<readonly Problem[]> {
   const loaded = loadFile(file, env)
   if (!('config' in loaded)) return loaded.problems
-  const files = await snapshot(loaded.config.policies.path)
-  const policies = await load(files, policySettings(loaded.config))
-  return [...loaded.warnings, ...('problems' in policies ? policies.problems : policies.warnings)]
+  const { config, warnings } = loaded
+  const at = Math.floor(now() / 1000)
+  const found = await policyProblems(nearby(config.policies.path), policySettings(config), at)
+  return [...warnings, ...found]
 }

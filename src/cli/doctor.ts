@@ -13,6 +13,7 @@ import { parseJwt } from '../net/jwt.ts'
 import { renderProblem } from '../problem.ts'
 import { Refusal } from '../refusal.ts'
 import { trustTable } from '../trust.ts'
+import { pathOf } from '../uri.ts'
 import { findProblems } from './check.ts'
 import { type Command, parseOptions, type Terminal } from './command.ts'
 import { CONFIG_OPTION, loadFile } from './settings.ts'
@@ -55,7 +56,7 @@ async function examine(
   tokenFile: string | undefined,
   terminal: Terminal,
 ): Promise<readonly Finding[]> {
-  const problems = await findProblems(file, terminal.env)
+  const problems = await findProblems(file, terminal)
   const findings: Finding[] = problems.map((problem) => ({
     about: 'configuration and policies',
     state: problem.severity === 'error' ? 'wrong' : 'warning',
@@ -86,8 +87,8 @@ async function examine(
 /** Whether what answers at the issuer is a broker of this issuer. */
 async function examineIssuer({ issuer }: Config, door: Door): Promise<Finding> {
   const about = `issuer ${issuer}`
-  const { origin, pathname } = new URL(issuer)
-  const url = `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`
+  const { origin } = new URL(issuer)
+  const url = `${origin}/.well-known/oauth-authorization-server${pathOf(issuer)}`
   try {
     const { body } = await door({ url, allow: [origin], allowPrivate: true, json: true })
     const document = JSON.parse(body) as Record<string, unknown>

@@ -2,7 +2,10 @@
 
 import { type Command, type ExitCode, type Terminal, UsageError } from './command.ts'
 
-type Entry = { readonly summary: string; readonly load: () => Promise<{ command: Command }> }
+type Entry = {
+  readonly summary: string
+  readonly load: (args: readonly string[]) => Promise<{ command: Command }>
+}
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   serve: { summary: 'run the broker', load: () => import('./serve.ts') },
@@ -12,6 +15,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   demo: { summary: 'show the whole job, offline, and exit', load: () => import('./demo.ts') },
   check: { summary: 'check configuration and policies', load: () => import('./check.ts') },
+  policy: {
+    summary: 'test, explain and predict access conditions',
+    load: async (args) => (await import('./policy.ts')).choose(args),
+  },
   doctor: { summary: 'find out what is wrong', load: () => import('./doctor.ts') },
   token: {
     summary: 'get a token for this workload and print it',
@@ -41,7 +48,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
     terminal.note(name === '' ? overview() : `countersign: no command '${name}'\n\n${overview()}`)
     return 2
   }
-  const { command } = await entry.load()
+  const { command } = await entry.load(args)
   if (args.includes('--help')) {
     terminal.out(command.usage)
     return 0

@@ -87,12 +87,22 @@ policies: { path: policies.cedar }
 const POLICY = `@id("read") @owner("x")
 permit (principal == ServiceAccount::"prod-eu/a/b", action == Action::"trades:read", resource);`
 
+const POLICY_TEST = `tests:
+  - name: b reads
+    request:
+      principal: ServiceAccount::"prod-eu/a/b"
+      scope: trades:read
+      at: 2026-11-19T10:15[Europe/Berlin]
+    decision: allow
+`
+
 test('check: silent when all is well, one line a fault, warnings fatal only when strict', async (t) => {
   const folder = scratch(t)
   const config = join(folder, 'countersign.yaml')
   const policies = join(folder, 'policies.cedar')
   writeFileSync(config, GOOD)
   writeFileSync(policies, POLICY)
+  writeFileSync(join(folder, 'policies.test.yaml'), POLICY_TEST)
   const good = await run('check', '--config', config)
   assert.deepEqual(good, { code: 0, out: '', err: '' })
 
@@ -120,6 +130,7 @@ test('doctor: names what is wrong and what to do, in order, and tries a token', 
   const config = join(folder, 'countersign.yaml')
   writeFileSync(config, GOOD)
   writeFileSync(join(folder, 'policies.cedar'), POLICY)
+  writeFileSync(join(folder, 'policies.test.yaml'), POLICY_TEST)
   writeFileSync(join(folder, 'token'), 'this is no token')
   const { code, out } = await run(
     'doctor',

@@ -95,6 +95,18 @@ test('after kill -9 the same keys sign, and no spent evidence is forgotten', asy
   )
 })
 
+test('a reader of standard output that goes away costs tokens, not the process', async (t) => {
+  const here = await site(t)
+  writeFileSync(here.config, readFileSync(here.config, 'utf8').replace(/^audit:.*$/m, ''))
+  const started = await serve(t, here)
+  started.child.stdout?.destroy()
+  // The first write may still fit into the pipe.
+  for (let n = 0; n < 3; n += 1) await ask(here, mint(here))
+  const refused = await ask(here, mint(here))
+  assert.equal(refused.status, 503)
+  assert.equal((await fetch(`${here.issuer}/livez`)).status, 200)
+})
+
 test('a decision is explained after a restart too', async (t) => {
   const here = await site(t)
   const first = await serve(t, here)
