@@ -37,6 +37,8 @@ export type World = {
   readonly warn: (detail: Detail, sentence: string) => void
   /** The door out; a test may hand in one with its own resolver. */
   readonly door?: Door
+  /** Policies that are kept already, of the same settings: brokers of one process may share them. */
+  readonly policies?: Policies
 }
 
 /** A decision as the operator reads it. */
@@ -82,13 +84,15 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
     cleanup.push(() => sink.close())
     const keys = await openKeys(config, store, world)
-    const policies = await keepPolicies({
-      path: config.policies.path,
-      settings: policySettings(config),
-      warn: world.warn,
-      now: world.now,
-      maxStaleSeconds: config.policies.maxStaleSeconds,
-    })
+    const policies =
+      world.policies ??
+      (await keepPolicies({
+        path: config.policies.path,
+        settings: policySettings(config),
+        warn: world.warn,
+        now: world.now,
+        maxStaleSeconds: config.policies.maxStaleSeconds,
+      }))
     cleanup.push(() => policies.close())
     const geo =
       config.policies.geo === null
@@ -136,6 +140,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     audit,
     now: world.now,
     laps: meter.laps,
+    ruled: meter.ruled,
   }
   let closed = false
   return {

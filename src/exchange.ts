@@ -16,7 +16,7 @@ import type { SigningKeys } from './keys.ts'
 import { digestOf, parseJwt, type UnverifiedJwt } from './net/jwt.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
-import type { Place, Question } from './policy/question.ts'
+import type { Decision, Place, Question } from './policy/question.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
@@ -24,6 +24,7 @@ import { suggest } from './suggest.ts'
 import { signToken } from './token.ts'
 import type { TrustTable } from './trust.ts'
 import { epochSeconds } from './units.ts'
+import { canonicalUri } from './uri.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
 export type Ask = {
@@ -33,7 +34,7 @@ export type Ask = {
   readonly evidence: Evidence
   /** `client_id` as sent. It means something only beside a `client_assertion`. */
   readonly clientId: string | null
-  /** Every `resource` parameter (RFC 8707), in canonical form. */
+  /** Every `resource` parameter (RFC 8707), as sent. */
   readonly resources: readonly string[]
   /** Requested scopes without repeats; empty when the parameter was absent. */
   readonly scopes: readonly string[]
@@ -65,6 +66,8 @@ export type Rooms = {
   readonly now: () => number
   /** Starts the stopwatch of one request. */
   readonly laps: () => Lap
+  /** Hears every decision, for the metrics. */
+  readonly ruled: (decision: Decision) => void
 }
 
 /** The event while its request is under way. */
@@ -113,6 +116,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft, lap: Lap): Promise<Spe
   event.question = question
   const decision = decide(question, rooms.policies.inForce())
   event.decision = decision
+  rooms.ruled(decision)
   lap('policy')
 
   const grant = narrow(question, decision, identity, resource)
@@ -137,7 +141,7 @@ function target(
     throw new Refusal('resource_missing', { served: few(resources.keys()) })
   }
   if (another !== undefined) throw new Refusal('resource_repeated', { found: asked.map(printable) })
-  const resource = resources.get(audience)
+  const resource = resources.get(audience) ?? resources.get(canonicalUri(audience) ?? '')
   if (resource === undefined) {
     throw new Refusal('resource_unknown', {
       found: printable(audience),

@@ -9,6 +9,7 @@ import { calculateJwkThumbprint, type JWK } from 'jose'
 import { Refusal } from './refusal.ts'
 import type { Seal } from './seal.ts'
 import type { KeyRecord, Store } from './store/store.ts'
+import { tokenHeader } from './token.ts'
 
 /** How long a new key is published before it signs: well past the cache lifetime of `/jwks`. */
 const LEAD_SECONDS = 24 * 3600
@@ -17,7 +18,12 @@ const LEAD_SECONDS = 24 * 3600
 const AFTERLIFE_SECONDS = 25 * 3600
 
 /** The key that signs now. */
-export type Signer = { readonly kid: string; readonly key: KeyObject }
+export type Signer = {
+  readonly kid: string
+  readonly key: KeyObject
+  /** The encoded JOSE header of its tokens. */
+  readonly header: string
+}
 
 /** The broker's signing keys, in memory. */
 export interface SigningKeys {
@@ -36,6 +42,7 @@ type Loaded = {
   readonly signsFrom: number
   readonly publicJwk: JWK
   readonly key: KeyObject
+  readonly header: string
 }
 
 /**
@@ -123,5 +130,6 @@ function load(record: KeyRecord, seal: Seal): Loaded {
     signsFrom: record.signsFrom,
     publicJwk: JSON.parse(record.publicJwk) as JWK,
     key: createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }),
+    header: tokenHeader(record.kid),
   }
 }

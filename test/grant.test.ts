@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { type Grant, narrow, offeredTtl, type ResourceRules } from '../src/grant.ts'
 import type { Grade, Identity } from '../src/identity.ts'
 import type { Decision, Question } from '../src/policy/question.ts'
-import { signToken } from '../src/token.ts'
+import { signToken, tokenHeader } from '../src/token.ts'
 
 const NOW = 1_800_000_000
 const URI = 'k8s://prod-eu/ns/payments/sa/settlement'
@@ -33,6 +33,10 @@ const RESOURCE: ResourceRules = {
   maxTtlSeconds: 900,
   sender: 'bearer',
   claims: {},
+}
+
+function signerOf(key: KeyObject) {
+  return { kid: 'k1', key, header: tokenHeader('k1') }
 }
 
 const QUESTION: Question = {
@@ -123,10 +127,7 @@ test('property: a grant is never wider than its question, its decision or its ev
 test('RFC 9068 §2.2: the token has every required claim, and verifies', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant: Grant = narrow(QUESTION, DECISION, IDENTITY, RESOURCE)
-  const token = signToken(grant, 'https://issuer.example', 'id-1', {
-    kid: 'k1',
-    key: pair.privateKey,
-  })
+  const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   assert.deepEqual(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt', kid: 'k1' })
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.deepEqual(payload, {
@@ -145,10 +146,7 @@ test('RFC 9068 §2.2: the token has every required claim, and verifies', async (
 test('a mapped claim cannot take the place of one of ours', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant = { ...narrow(QUESTION, DECISION, IDENTITY, RESOURCE), claims: { sub: 'mallory' } }
-  const token = signToken(grant, 'https://issuer.example', 'id-1', {
-    kid: 'k1',
-    key: pair.privateKey,
-  })
+  const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.equal(payload.sub, URI)
 })

@@ -4,12 +4,15 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Lap, Stage } from '../exchange.ts'
 import type { AttestorHealth } from '../identity.ts'
 import type { PolicyStatus } from '../policies.ts'
+import type { Decision } from '../policy/question.ts'
 import type { Reason } from '../refusal.ts'
 
 /** Counts and times requests. */
 export type Meter = {
   issued(): void
   refused(reason: Reason | 'internal_error'): void
+  /** Counts what policies of mode `report` would have changed. */
+  ruled(decision: Decision): void
   /** Starts the stopwatch of one request. */
   laps(): Lap
   /** The text exposition format, and its content type. */
@@ -45,9 +48,20 @@ export function createMeter(gauges: Gauges, stopwatch: () => number): Meter {
     buckets: STAGE_BUCKETS_SECONDS,
     registers,
   })
+  const reported = new Counter({
+    name: 'countersign_policy_report_total',
+    help: 'Rulings that policies of mode "report" would have changed: the result in force, and the one they would give.',
+    labelNames: ['result', 'would'],
+    registers,
+  })
   registerGauges(gauges, registry)
 
   return {
+    ruled(decision) {
+      for (const { result, report } of decision.rulings) {
+        if (report !== null) reported.inc({ result, would: report.result })
+      }
+    },
     issued: () => requests.inc({ outcome: 'issued', reason: '' }),
     refused(reason) {
       const outcome = reason === 'internal_error' ? 'failed' : 'refused'

@@ -8,7 +8,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
-import { canonicalUri } from '../uri.ts'
 import { allowAnyOrigin } from './cors.ts'
 import { answerError } from './errors.ts'
 import { type Form, parseForm } from './form.ts'
@@ -93,7 +92,7 @@ function readAsk(request: FastifyRequest): Ask {
     grantType,
     evidence: readEvidence(form, grantType, request),
     clientId: form.one('client_id') ?? null,
-    resources: form.all('resource').map((resource) => canonicalUri(resource) ?? resource),
+    resources: form.all('resource'),
     scopes: readScopes(form.one('scope')),
     sourceIp: sourceIp(request.ip),
   }

@@ -27,7 +27,8 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/
 const TTL = /^([1-9]\d{0,4})([smh])$/
 const UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 const EXPIRES = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?$/i
-const FORMATS = ['jwt', 'opaque'] as const
+/** A permit that demands what cannot be issued would be an obligation that nobody keeps. */
+const FORMATS = ['jwt'] as const
 const DAY = 86_400
 
 /** How the token of a permit has to look; see `@format`. */
@@ -54,7 +55,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   format: {
     accepts: (value) => FORMATS.some((format) => format === value),
-    expected: '"jwt" or "opaque"',
+    expected: '"jwt": this version issues no other tokens',
     onForbid: SAYS_NOTHING,
   },
   mode: { accepts: (value) => value === 'report', expected: '"report"', onForbid: null },

@@ -10,7 +10,8 @@ import type { Generation } from './generation.ts'
 import type { Decision, Question, Ruling } from './question.ts'
 import { type Asked, requestOf } from './request.ts'
 import { ISSUE } from './schema.ts'
-import { Misfit, type Seat, type Standing, standingOf } from './standing.ts'
+import type { Seat } from './seats.ts'
+import { Misfit, type Standing, standingOf } from './standing.ts'
 
 /**
  * Decides. Each scope is asked by itself; without scopes `issue` is asked. Never throws for anything in a
@@ -69,15 +70,21 @@ function rule(action: string, hearing: Hearing): Ruling {
   const input: Request = { principal, action: offer.action, resource, context, entities }
   const said = hear(offer.enforced, input, hearing)
   const enforced = judge(action, said, question)
-  if (isPermitted(enforced))
+  if (isPermitted(enforced)) {
     for (const { ttl } of said.permits) hearing.ttl = shorter(hearing.ttl, ttl)
+  }
   if (offer.reported.length === 0) return enforced
 
   const all = hear([...offer.enforced, ...offer.reported].sort(byId), input, hearing)
   const would = judge(action, all, question)
+  if (sameRuling(would, enforced)) return enforced
   const policies = would.result === 'failed' ? would.failing : would.policies
-  const same = would.result === enforced.result && policies.join() === enforced.policies.join()
-  return same ? enforced : { ...enforced, report: { result: would.result, policies } }
+  return { ...enforced, report: { result: would.result, policies } }
+}
+
+function sameRuling(a: Ruling, b: Ruling): boolean {
+  const of = ({ result, policies, failing }: Ruling) => JSON.stringify([result, policies, failing])
+  return of(a) === of(b)
 }
 
 function byId(a: Seat, b: Seat): number {

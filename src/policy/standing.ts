@@ -7,12 +7,13 @@ import type { EntityRef } from '../identity.ts'
 import type { Part } from './eval/compile.ts'
 import type { Entities, Entity } from './eval/entities.ts'
 import { Uid } from './eval/value.ts'
-import type { Generation, Policy } from './generation.ts'
-import { type Head, matches, names } from './head.ts'
+import type { Generation } from './generation.ts'
+import { type Head, matches } from './head.ts'
 import { PRINCIPALS } from './principals.ts'
 import type { Party } from './question.ts'
 import { entityText } from './scan.ts'
 import { actionGroup, ISSUE } from './schema.ts'
+import { type Offer, offer, seat } from './seats.ts'
 
 /** A Question that does not fit the schema. It is denied, never evaluated in part. */
 export class Misfit extends Error {}
@@ -33,23 +34,6 @@ export type Standing = {
   readonly parts: readonly Part[]
   /** What the audience offers, `issue` included, by name. */
   readonly offers: ReadonlyMap<string, Offer>
-}
-
-/** One action that can be asked for, and the policies that can have a say about it. */
-export type Offer = {
-  readonly action: Uid
-  /** The action group that it is in. */
-  readonly group: Uid | null
-  /** By id. A policy that is not here can neither permit nor forbid nor fail. */
-  readonly enforced: readonly Seat[]
-  /** Those whose mode is `report`. */
-  readonly reported: readonly Seat[]
-}
-
-/** A policy whose head matches, with what a decision needs of it: memory that is together is read faster. */
-export type Seat = Pick<Policy, 'id' | 'effect' | 'expires' | 'ttl' | 'sender'> & {
-  /** Its conditions, by their numbers in `Standing.parts`. */
-  readonly conditions: readonly number[]
 }
 
 /**
@@ -99,21 +83,25 @@ function stand(actor: Party, audience: string, generation: Generation): Standing
         matches(head.principal, principal, above) && matches(head.resource, resource, groups),
     )
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-  const { seats, parts } = seated(slice, generation.parts)
-  const offers = offered.map((name) => [name, offer(name, slice, seats)] as const)
-  const known = [
+  const seating = seat(slice, generation.parts)
+  const around = new Map([
     ...ancestry.map((entity, index) => entry(entity, containers.slice(index + 1))),
     entry(resource, groups),
-    ...offers.map(([, { action, group }]) => entry(action, group === null ? [] : [group])),
-  ]
+    ...offered.map((name) => entry(actionOf(name), groupsOf(name))),
+  ])
+  const entities = new Map([...around, entry(principal, above)])
+  const offers = offered.map((name): [string, Offer] => {
+    const action = actionOf(name)
+    return [name, offer(seating, { principal, action, resource, context: new Map(), entities })]
+  })
   return {
     principal,
     resource,
     above,
     ancestors: keys(above),
     groups,
-    around: new Map(known),
-    parts,
+    around,
+    parts: seating.parts,
     offers: new Map(offers),
   }
 }
@@ -126,42 +114,6 @@ function ancestryOf(actor: Party): EntityRef[] {
     throw new Misfit(`a ${actor.principal.type} is in ${row.ancestry.join(', ')}`)
   }
   return ancestry
-}
-
-/** Gives every condition a number, and equal ones the same. */
-function seated(
-  slice: readonly Policy[],
-  shared: Map<string, Part>,
-): { seats: Seat[]; parts: Part[] } {
-  const numbers = new Map<string, number>()
-  const parts: Part[] = []
-  const numberOf = (part: Part): number => {
-    const known = numbers.get(part.text)
-    if (known !== undefined) return known
-    numbers.set(part.text, parts.length)
-    const common = shared.get(part.text) ?? part
-    shared.set(part.text, common)
-    return parts.push(common) - 1
-  }
-  const seats = slice.map(({ id, effect, expires, ttl, sender, program }) => {
-    return { id, effect, expires, ttl, sender, conditions: program.conditions.map(numberOf) }
-  })
-  return { seats, parts }
-}
-
-function offer(name: string, slice: readonly Policy[], seats: readonly Seat[]): Offer {
-  const of = (mode: Policy['mode']) =>
-    seats.filter((_, index) => {
-      const policy = slice[index]
-      return policy?.mode === mode && names(policy.head, name)
-    })
-  const group = actionGroup(name)
-  return {
-    action: actionOf(name),
-    group: group === null ? null : actionOf(group),
-    enforced: of('enforce'),
-    reported: of('report'),
-  }
 }
 
 /** Where a policy is found in the index; `keysOf` lists where to look for a principal. */
@@ -193,6 +145,11 @@ function keys(entities: readonly EntityRef[]): ReadonlySet<string> {
 
 function actionOf(name: string): Uid {
   return new Uid('Action', name)
+}
+
+function groupsOf(action: string): Uid[] {
+  const group = actionGroup(action)
+  return group === null ? [] : [actionOf(group)]
 }
 
 function uidOf({ type, id }: EntityRef): Uid {

@@ -15,7 +15,7 @@ import { CEDAR, type World, world } from './mix.ts'
 
 const SIZES = [10, 1_000, 10_000] as const
 
-/** What `issues/4` allows, as parts of one RS256 verification. */
+/** What a decision may cost, as parts of one RS256 verification. */
 const TARGETS: Readonly<Record<number, number>> = { 10: 0.7, 10000: 1.3 }
 
 /** Something to measure: does its work `times` times. */

@@ -2,7 +2,7 @@
 
 import type { PolicyJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs'
 import { type Cedar, openCedar } from '../../src/policy/cedar.ts'
-import { evaluate, type Outcome } from '../../src/policy/eval/authorize.ts'
+import { type Outcome, outcomeOfAll } from '../../src/policy/eval/authorize.ts'
 import { compileExpression, compilePolicy } from '../../src/policy/eval/compile.ts'
 import type { Request } from '../../src/policy/eval/entities.ts'
 import { EvaluationError } from '../../src/policy/eval/failure.ts'
@@ -123,7 +123,9 @@ export function ours(
 ): (request: Request) => Answer {
   const programs = samples.map(({ json }) => compilePolicy(json, operators))
   return (request) => {
-    const outcomes = programs.map((program) => evaluate(program, request))
+    const outcomes = programs.map(({ head, conditions }) =>
+      outcomeOfAll([...head, ...conditions], request),
+    )
     const named = (outcome: Outcome, effect?: string) =>
       samples
         .filter(

@@ -22,6 +22,7 @@ import {
   ValueSet,
 } from '../../src/policy/eval/value.ts'
 import type { Asked } from '../../src/policy/request.ts'
+import { actionGroup } from '../../src/policy/schema.ts'
 import type { Standing } from '../../src/policy/standing.ts'
 
 /** A value of Cedar's JSON form; a `bigint` where JSON text held a number that is not a safe integer. */
@@ -149,10 +150,10 @@ export function writeRequest(
         parents: above.map(writeUid),
       },
       { uid: writeUid(resource), attrs: {}, parents: groups.map(writeUid) },
-      ...[...offers.values()].map(({ action, group }) => ({
+      ...[...offers.values()].map(({ action }) => ({
         uid: writeUid(action),
         attrs: {},
-        parents: group === null ? [] : [writeUid(group)],
+        parents: [actionGroup(action.id) ?? []].flat().map((id) => ({ type: 'Action', id })),
       })),
     ],
   }

@@ -44,7 +44,7 @@ test('a credential that was refused is explained by its detail', async (t) => {
 })
 
 test('after a change of policies a decision is explained by those in force, and says so', async (t) => {
-  const world = await startBroker(t)
+  const world = await startBroker(t, { ownPolicies: true })
   const answer = await world.ask(world.form({ scope: 'trades:delete' }))
   const { writeFileSync } = await import('node:fs')
   writeFileSync(
@@ -114,7 +114,7 @@ test('requests are counted by outcome and reason, stages timed, keys and policie
 })
 
 test('a bad set of policies keeps the old one in force, and a metric says so', async (t) => {
-  const world = await startBroker(t)
+  const world = await startBroker(t, { ownPolicies: true })
   const { writeFileSync } = await import('node:fs')
   writeFileSync(`${world.policiesPath}/trades.cedar`, `${POLICIES['trades.cedar']} permit (oops`)
   assert.notDeepEqual(await world.broker.policies.reload(), [])

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { RESOURCE, startBroker } from '../world/broker.ts'
+import { POLICIES, RESOURCE, startBroker } from '../world/broker.ts'
 import { mmdb } from '../world/mmdb.ts'
 import { scratch } from '../world/scratch.ts'
 
@@ -61,7 +61,10 @@ test('policies that fail for longer than maxStale refuse every request, and the 
   const folder = scratch(t)
   const write = (text: string) => writeFileSync(join(folder, 'a.cedar'), text)
   write(`${PERMIT};`)
-  const world = await startBroker(t, { settings: { policies: { path: folder, maxStale: '1h' } } })
+  const world = await startBroker(t, {
+    ownPolicies: true,
+    settings: { policies: { path: folder, maxStale: '1h' } },
+  })
   const metrics = async () => {
     const { text } = await world.broker.meter.expose()
     const value = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]
@@ -88,4 +91,20 @@ test('policies that fail for longer than maxStale refuse every request, and the 
   await world.broker.policies.reload()
   assert.equal((await world.ask(world.form())).status, 200)
   assert.deepEqual(await metrics(), ['0', '1', '0'])
+})
+
+test('a policy of mode report changes nothing but the event and a metric', async (t) => {
+  const world = await startBroker(t, {
+    policies: {
+      ...POLICIES,
+      'trial.cedar': `@id("trial") @owner("security") @mode("report")
+        forbid (principal, action == Action::"trades:read", resource);`,
+    },
+  })
+  assert.equal((await world.ask(world.form())).status, 200)
+  const [ruling] = world.events()[0]?.decision?.rulings ?? []
+  assert.equal(ruling?.result, 'permitted')
+  assert.deepEqual(ruling?.report, { result: 'forbidden', policies: ['trial'] })
+  const { body } = await world.admin.inject({ url: '/metrics', headers: { host: 'localhost' } })
+  assert.match(body, /^countersign_policy_report_total\{result="permitted",would="forbidden"\} 1$/m)
 })

@@ -11,6 +11,9 @@ test('parameters are decoded; an empty value is an absent one (RFC 6749 §3.1)',
   assert.equal(form.one('empty'), undefined)
   assert.deepEqual(form.all('resource'), ['1', '2'])
   assert.equal(form.one('__proto__'), undefined)
+  assert.equal(parseForm('&a=b&&').one('a'), 'b')
+  assert.equal(parseForm('a').one('a'), undefined)
+  assert.equal(parseForm('?a=b').one('a'), undefined, 'a body is no query')
 })
 
 const refused: ReadonlyArray<[what: string, body: string, reason: string]> = [

@@ -37,7 +37,7 @@ test('bodies that are not one sane form', async (t) => {
       400,
       () => post(world, FORM, Buffer.from([0x67, 0x3d, 0xff, 0xfe])),
     ],
-    ['a leading question mark', 400, () => post(world, FORM, `?${good}`)],
+    ['a leading question mark on grant_type', 400, () => post(world, FORM, `?${good}`)],
     ['ten thousand parameters', 400, () => post(world, FORM, 'a=b&'.repeat(10_000))],
   ]
   for (const [what, status, send] of rows) {

@@ -34,7 +34,7 @@ test('a clean set is passed in silence', async () => {
     'clean',
     [
       `permit (${ONE}, action in Action::"trades:*", resource in AudienceGroup::"trading")\nwhen { context has geo && context.geo.country == "DE" && context.geo.ageDays < 30 };`,
-      `@expires("2026-12-31") @ttl("5m") @format("opaque") @ticket("SEC-1")\npermit (${SPACE}, action == Action::"trades:read", resource)\nwhen { principal has image.digestPinned && principal.image.digestPinned };`,
+      `@expires("2026-12-31") @ttl("5m") @format("jwt") @ticket("SEC-1")\npermit (${SPACE}, action == Action::"trades:read", resource)\nwhen { principal has image.digestPinned && principal.image.digestPinned };`,
       `permit (principal == ${ROLE}, action in [Action::"trades:read", Action::"delegate"], resource)\nwhen { context.operation == "delegate" };`,
       '@mode("report")\nforbid (principal, action, resource) unless { context has sourceIp };',
     ],

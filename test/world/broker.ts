@@ -1,15 +1,17 @@
 /** A whole broker over a fake cluster that really signs: real composition, in memory, on the test's clock. */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { AuditEvent } from '../../src/audit.ts'
 import { type Broker, createBroker } from '../../src/broker.ts'
-import { loadConfig } from '../../src/config.ts'
+import { type Config, loadConfig, policySettings } from '../../src/config.ts'
 import { adminServer, publicServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/log.ts'
+import { keepPolicies, type Policies } from '../../src/policies.ts'
 import { TestClock } from './clock.ts'
 import { FakeCluster } from './cluster.ts'
 import { scratch } from './scratch.ts'
@@ -50,6 +52,8 @@ export type BrokerOptions = {
   /** Settings of the trust entry, merged over its defaults. */
   readonly trust?: Settings
   readonly policies?: Readonly<Record<string, string>>
+  /** Policies that this test alone loads, changes or breaks; else equal ones are loaded once for all. */
+  readonly ownPolicies?: boolean
   readonly issuer?: string
   /** A line that must not be written rejects the request that it is about. */
   readonly auditFails?: () => boolean
@@ -92,7 +96,9 @@ export async function startBroker(
   const issuer = options.issuer ?? ISSUER
   const cluster = await new FakeCluster({ clock, audience: issuer }).listen()
   t.after(() => cluster.close())
-  const policiesPath = writePolicies(scratch(t), options.policies ?? POLICIES)
+  const files = options.policies ?? POLICIES
+  const isShared = options.ownPolicies !== true
+  const policiesPath = isShared ? sharedFolder(files) : writePolicies(scratch(t), files)
   const lines: string[] = []
   const log = new Writable({
     write(chunk, _encoding, done) {
@@ -103,7 +109,9 @@ export async function startBroker(
   const logger = createLogger(log, 'trace')
   const audit: string[] = []
   let listener = () => {}
-  const broker = await createBroker(settle(baseSettings(issuer, cluster, policiesPath, options)), {
+  const config = settle(baseSettings(issuer, cluster, policiesPath, options))
+  const broker = await createBroker(config, {
+    ...(isShared && { policies: await sharedPolicies(config) }),
     now: () => {
       listener()
       return clock.now() + (options.late?.() ?? 0) * 1000
@@ -208,4 +216,29 @@ export function writePolicies(folder: string, files: Readonly<Record<string, str
   }
   mkdirSync(path, { recursive: true })
   return path
+}
+
+const folders = new Map<string, string>()
+const loaded = new Map<string, Promise<Policies>>()
+
+/** A folder with these files that lasts as long as this process. */
+function sharedFolder(files: Readonly<Record<string, string>>): string {
+  const key = JSON.stringify(files)
+  const known = folders.get(key)
+  if (known !== undefined) return known
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-policies-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const path = writePolicies(folder, files)
+  folders.set(key, path)
+  return path
+}
+
+/** Loading takes a thread and most of the time that a broker needs to start. */
+function sharedPolicies(config: Config): Promise<Policies> {
+  const settings = policySettings(config)
+  const { path } = config.policies
+  const key = JSON.stringify([path, settings])
+  const known = loaded.get(key) ?? keepPolicies({ path, settings, now: () => 0, warn: () => {} })
+  loaded.set(key, known)
+  return known
 }

@@ -1,10 +1,10 @@
-/** Cedar's authorization: which policies apply to a request, and which could not be evaluated. */
+/** Cedar's authorization: whether a policy applies to a request, or could not be evaluated. */
 
-import type { Condition, Program } from './compile.ts'
+import type { Condition, Part } from './compile.ts'
 import type { Request } from './entities.ts'
 import { EvaluationError } from './failure.ts'
 
-/** What becomes of one policy on one request. Cedar skips one that failed; `decide` denies. */
+/** What becomes of a policy, or of a part of one, on a request. Cedar skips one that failed; `decide` denies. */
 export type Outcome = 'applies' | 'idle' | 'failed'
 
 /** Evaluates one condition. Never throws for anything in policy or request. */
@@ -17,9 +17,9 @@ export function outcomeOf(condition: Condition, request: Request): Outcome {
   }
 }
 
-/** Evaluates a policy: its parts in their order, up to the first that does not hold. */
-export function evaluate({ head, conditions }: Program, request: Request): Outcome {
-  for (const { holds } of [...head, ...conditions]) {
+/** Evaluates conditions in their order, up to the first that does not hold. */
+export function outcomeOfAll(parts: readonly Part[], request: Request): Outcome {
+  for (const { holds } of parts) {
     const outcome = outcomeOf(holds, request)
     if (outcome !== 'applies') return outcome
   }

@@ -52,7 +52,7 @@ export function compilePolicy(policy: PolicyJson, operators: Operators = OPERATO
 function conjunction(body: unknown): unknown[] {
   const parts: unknown[] = []
   let rest = body
-  while (isFields(rest) && isFields(rest['&&'])) {
+  while (isNode(rest) && isNode(rest['&&'])) {
     parts.unshift(rest['&&']['right'])
     rest = rest['&&']['left']
   }
@@ -181,10 +181,10 @@ function special(
 }
 
 /** `a.b.c` in one step. */
-function access(of: Fields, operators: Operators['special'], inner: Compile): Code {
+function access(of: Node, operators: Operators['special'], inner: Compile): Code {
   const path = [text(of['attr'])]
   let left = of['left']
-  while (isFields(left) && isFields(left['.'])) {
+  while (isNode(left) && isNode(left['.'])) {
     path.unshift(text(left['.']['attr']))
     left = left['.']['left']
   }
@@ -249,17 +249,14 @@ const NOTHING: Request = {
 }
 
 /** A node of the JSON form. */
-type Fields = Readonly<Record<string, unknown>>
+type Node = Readonly<Record<string, unknown>>
 
-function fields(json: unknown): Fields {
-  if (!isFields(json)) throw new Unsupported('a policy of no known form')
-  // A record with a field named `__proto__` arrives without it, and with another prototype.
-  const prototype: unknown = Object.getPrototypeOf(json)
-  if (prototype !== Object.prototype) throw new Unsupported('the name __proto__')
+function fields(json: unknown): Node {
+  if (!isNode(json)) throw new Unsupported('a policy of no known form')
   return json
 }
 
-function isFields(json: unknown): json is Fields {
+function isNode(json: unknown): json is Node {
   return typeof json === 'object' && json !== null && !Array.isArray(json)
 }
 
