@@ -21,16 +21,6 @@ export function checkIssuer(claims: JsonObject, expected: string): void {
 }
 
 /**
- * The sole audience of a token, or undefined when it has none, several, or something else than a string.
- * A token for several audiences could be replayed here by any of the others.
- */
-export function soleAudience(claims: JsonObject): string | undefined {
-  const aud = claims['aud']
-  const sole = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
-  return typeof sole === 'string' ? sole : undefined
-}
-
-/**
  * Judges `exp`, `iat` and, where there is one, `nbf`. Nothing is tolerated past `exp`, because a token
  * of ours must not outlive its evidence.
  * @throws Refusal `claim_invalid`, `token_expired`, `token_premature`, `lifetime_excessive`

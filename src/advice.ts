@@ -8,7 +8,8 @@ import type { Reason } from './refusal.ts'
 /** One or two sentences for each reason: what it means, and what mends it. */
 export const ADVICE: Readonly<Record<Reason, string>> = {
   form_malformed: 'The client does not send a valid form. Send application/x-www-form-urlencoded.',
-  form_too_large: 'The form is over 64 KiB. Look at what the client sends besides the assertion.',
+  form_too_large:
+    'The form is longer than `listen.bodyLimit`. Look at what the client sends besides the assertion.',
   parameter_repeated: 'The client sends a parameter twice. Only resource may be repeated.',
   parameter_missing: 'Add the parameter that is named in the detail.',
   parameter_malformed: 'Correct the parameter that is named in the detail.',

@@ -57,6 +57,7 @@ export type Broker = {
   readonly meter: Meter
   readonly metadata: MetadataRoom
   readonly policies: Policies
+  readonly bodyLimitBytes: number
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
   /** Whether a valid request would be answered now. */
@@ -152,6 +153,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
       publishedKeys: () => keys.published(epochSeconds(world.now())),
     },
+    bodyLimitBytes: config.listen.bodyLimitBytes,
     exchange: (ask) => exchange(rooms, ask),
     ready: () => !closed && audit.working() && health().some((attestor) => attestor.ready),
     attestors: health,

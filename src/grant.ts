@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto'
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Identity } from './identity.ts'
-import { type Decision, type Question, SENDERS } from './policy/question.ts'
+import { type Decision, type Question, satisfies } from './policy/question.ts'
 import { Refusal } from './refusal.ts'
 
 /** What a resource asks of every token for it. */
@@ -48,7 +48,7 @@ export function narrow(
       rulings: decision.rulings.map((ruling) => `${ruling.action}: ${ruling.result}`),
     })
   }
-  if (SENDERS.indexOf(question.sender) < SENDERS.indexOf(resource.sender)) {
+  if (!satisfies(question.sender, resource.sender)) {
     throw new Refusal('sender_unbound', { found: question.sender, expected: resource.sender })
   }
   const ttl = Math.min(question.requestedTtl, decision.ttl ?? question.requestedTtl)

@@ -4,7 +4,7 @@
  */
 
 import type { Attestor } from './identity.ts'
-import type { UnverifiedJwt } from './net/jwt.ts'
+import { soleAudience, type UnverifiedJwt } from './net/jwt.ts'
 import { few, printable, Refusal } from './refusal.ts'
 
 /** Selects the one attestor that answers for a JWT. */
@@ -26,7 +26,7 @@ export function trustTable(attestors: readonly Attestor[]): TrustTable {
   }
   return {
     select(jwt) {
-      const { iss, aud } = jwt.claims
+      const { iss } = jwt.claims
       const candidates = (typeof iss === 'string' && byIssuer.get(iss)) || []
       const [first] = candidates
       if (first === undefined) {
@@ -35,7 +35,7 @@ export function trustTable(attestors: readonly Attestor[]): TrustTable {
           trusted: few(new Set(attestors.flatMap(({ issuers: [own = ''] }) => own))),
         })
       }
-      const audience = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
+      const audience = soleAudience(jwt.claims)
       const match = candidates.find((attestor) => attestor.audience === audience)
       // The wrong audience goes to an entry of this issuer: it refuses, and knows best what the token was for.
       return match ?? first

@@ -1,4 +1,4 @@
-/** Time: durations as people write them in the configuration (`15m`), and the seconds that tokens count in. */
+/** Durations and sizes as people write them in the configuration (`15m`, `64KiB`), and the seconds of tokens. */
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 const BYTES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }

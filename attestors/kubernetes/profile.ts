@@ -11,8 +11,9 @@
  */
 
 import { isObject, type Json, type JsonObject } from '../../src/net/json.ts'
+import { soleAudience } from '../../src/net/jwt.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
-import { checkIssuer, checkWindow, soleAudience, type Window } from '../claims.ts'
+import { checkIssuer, checkWindow, type Window } from '../claims.ts'
 
 /** An object of the cluster that the token names. The uid ends with the object; the name does not. */
 export type Named = { readonly name: string; readonly uid: string }

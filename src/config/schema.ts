@@ -5,11 +5,11 @@
 
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import type { AttestorKind } from '../identity.ts'
-import { DURATION_PATTERN } from '../units.ts'
+import { DURATION_PATTERN, SIZE_PATTERN } from '../units.ts'
 
 /** What stands where a setting is left out. */
 export const DEFAULTS = {
-  listen: { host: '0.0.0.0', port: 8443 },
+  listen: { host: '0.0.0.0', port: 8443, bodyLimit: '64KiB' },
   admin: { host: '127.0.0.1', port: 9443 },
   sqlite: '/var/lib/countersign/state.db',
   rotateEvery: '30d',
@@ -44,6 +44,13 @@ const listen = Type.Object(
         { cert: filePath('Certificate chain'), key: filePath('Its private key') },
         { ...strict, description: 'PEM files. Without: plain HTTP, behind a TLS proxy' },
       ),
+    ),
+    bodyLimit: Type.Optional(
+      Type.String({
+        pattern: SIZE_PATTERN,
+        default: DEFAULTS.listen.bodyLimit,
+        description: 'The longest form that the token endpoint reads. From 16KiB to 1MiB',
+      }),
     ),
     trustedProxies: Type.Optional(
       Type.Array(Type.String(), {

@@ -1,6 +1,6 @@
 /** The settings of the server itself: where it listens, what it keeps, and for how long. */
 
-import { seconds } from '../units.ts'
+import { bytes, seconds } from '../units.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
 import { IN_MEMORY } from './paths.ts'
 import { DEFAULTS, type RawSettings } from './schema.ts'
@@ -13,6 +13,8 @@ export type ListenConfig = {
   readonly port: number
   /** Paths of PEM files; null for plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null
+  /** The longest form that the token endpoint reads, bytes. */
+  readonly bodyLimitBytes: number
   /** CIDRs whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[]
 }
@@ -119,7 +121,13 @@ function readListen(raw: RawSettings['listen'], issuer: string, find: Findings):
   if (isPlain && tls !== null) {
     find.error([...at, 'tls'], 'contradicts the issuer, which begins with http://')
   }
-  return { host, port: find.part(raw, at, 'port') ?? DEFAULTS.listen.port, tls, trustedProxies }
+  const port = find.part(raw, at, 'port') ?? DEFAULTS.listen.port
+  const bodyLimit = find.part(raw, at, 'bodyLimit') ?? DEFAULTS.listen.bodyLimit
+  const bodyLimitBytes = bytes(bodyLimit)
+  if (bodyLimitBytes < bytes('16KiB') || bodyLimitBytes > bytes('1MiB')) {
+    find.error([...at, 'bodyLimit'], `is ${bodyLimit}, but must be from 16KiB to 1MiB`)
+  }
+  return { host, port, tls, bodyLimitBytes, trustedProxies }
 }
 
 function readAdmin(

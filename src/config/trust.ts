@@ -55,6 +55,7 @@ export function readTrust(
     return [{ at, config: readEntry(row, settings, at, issuer, find) }]
   })
   read.forEach(({ at, config }, index) => {
+    refuseOwnIssuer(config, issuer, at, find)
     for (const earlier of read.slice(0, index)) compare(config, earlier.config, at, find)
   })
   return read.map(({ config }) => config)
@@ -94,6 +95,12 @@ function audienceFault(audience: string, issuer: string): string | undefined {
   return ENDPOINTS.includes(first)
     ? `is ${quote(audience)}, which is an endpoint of this server; choose a path of its own, such as ${quote(`${issuer}/k8s/prod`)}`
     : undefined
+}
+
+/** What we sign ourselves vouches for nobody: a token could then renew itself. */
+function refuseOwnIssuer(entry: TrustConfig, own: string, at: SettingPath, find: Findings): void {
+  if (!entry.issuers.includes(own)) return
+  find.error([...at, 'issuer'], 'is our own issuer: this server cannot vouch for its own callers')
 }
 
 function compare(later: TrustConfig, earlier: TrustConfig, at: SettingPath, find: Findings): void {

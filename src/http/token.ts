@@ -23,7 +23,6 @@ export const CLIENT_CREDENTIALS_GRANT = 'client_credentials'
 const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const FORM = 'application/x-www-form-urlencoded'
-const MAX_BODY_BYTES = 64 * 1024
 const MAX_SCOPES = 32
 const MAX_SCOPE_CHARACTERS = 256
 
@@ -35,6 +34,8 @@ const MAX_IN_FLIGHT = 2_000
 
 /** What the route needs of the broker. */
 export type TokenRoom = {
+  /** The longest form that is read. */
+  readonly bodyLimitBytes: number
   readonly exchange: (ask: Ask) => Promise<Issued>
   readonly meter: Pick<Meter, 'issued'>
 }
@@ -43,7 +44,7 @@ export type TokenRoom = {
 export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom): void {
   let inFlight = 0
 
-  app.post(path, { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+  app.post(path, { bodyLimit: room.bodyLimitBytes }, async (request, reply) => {
     allowAnyOrigin(reply)
     reply.header('cache-control', 'no-store')
     if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })

@@ -140,3 +140,13 @@ function checkType(typ: unknown, types: readonly string[]): void {
 function mediaType(typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '')
 }
+
+/**
+ * The sole audience of a token, or undefined when it has none, several, or something else than a string.
+ * A token for several audiences could be replayed here by any of the others.
+ */
+export function soleAudience(claims: JsonObject): string | undefined {
+  const aud = claims['aud']
+  const sole = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud
+  return typeof sole === 'string' ? sole : undefined
+}

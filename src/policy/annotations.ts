@@ -115,11 +115,6 @@ export function senderOf(value: string | null): Sender | null {
   return SENDERS.find((sender) => sender === value) ?? null
 }
 
-/** Whether a token bound by `offered` satisfies a demand: bearer < dpop < mtls. */
-export function satisfies(offered: Sender, demanded: Sender): boolean {
-  return SENDERS.indexOf(offered) >= SENDERS.indexOf(demanded)
-}
-
 /** The format of a `@format`; null for anything else. */
 export function formatOf(value: string | null): Format | null {
   return FORMATS.find((format) => format === value) ?? null

@@ -3,11 +3,10 @@
  * denies: Cedar alone would skip an erring forbid and permit. Synchronous; no I/O and no clock.
  */
 
-import { satisfies } from './annotations.ts'
 import { type Outcome, outcomeOf } from './eval/authorize.ts'
 import type { Request } from './eval/entities.ts'
 import type { Generation } from './generation.ts'
-import type { Decision, Question, Ruling } from './question.ts'
+import { type Decision, type Question, type Ruling, satisfies } from './question.ts'
 import { type Asked, requestOf } from './request.ts'
 import { ISSUE } from './schema.ts'
 import type { Seat } from './seats.ts'

@@ -5,10 +5,10 @@
  */
 
 import type { EntityRef } from '../identity.ts'
-import { type Format, satisfies } from './annotations.ts'
+import type { Format } from './annotations.ts'
 import type { Clauses } from './clauses.ts'
 import type { Constraint, Head } from './head.ts'
-import type { Sender } from './question.ts'
+import { type Sender, satisfies } from './question.ts'
 import { entityText } from './scan.ts'
 import { actionGroup } from './schema.ts'
 import type { PolicySettings } from './settings.ts'

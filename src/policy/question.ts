@@ -12,6 +12,11 @@ export type Operation = 'issue' | 'exchange' | 'delegate'
 export const SENDERS = ['bearer', 'dpop', 'mtls'] as const
 export type Sender = (typeof SENDERS)[number]
 
+/** Whether a token bound by `offered` satisfies a demand: bearer < dpop < mtls. */
+export function satisfies(offered: Sender, demanded: Sender): boolean {
+  return SENDERS.indexOf(offered) >= SENDERS.indexOf(demanded)
+}
+
 /** Where an address is, as the operator's database says. */
 export type Place = {
   /** ISO 3166-1 alpha-2, `DE`. */

@@ -27,6 +27,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
       host: '0.0.0.0',
       port: 8443,
       tls: { cert: '/etc/countersign/tls/tls.crt', key: '/run/tls/tls.key' },
+      bodyLimitBytes: 131_072,
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
     },
     admin: { host: '127.0.0.1', port: 9443 },
@@ -105,7 +106,7 @@ test('what is left out has the defaults of design.md', () => {
   const { trust, resources, policies, ...server } = config(LEAST)
   assert.deepEqual(server, {
     issuer: 'https://cs.example.com',
-    listen: { host: '0.0.0.0', port: 8443, tls: null, trustedProxies: [] },
+    listen: { host: '0.0.0.0', port: 8443, tls: null, bodyLimitBytes: 65_536, trustedProxies: [] },
     admin: { host: '127.0.0.1', port: 9443 },
     store: { sqlite: '/var/lib/countersign/state.db' },
     keys: { algorithm: 'ES256', rotateEverySeconds: 2_592_000, secret: null },
@@ -183,7 +184,7 @@ test('a secret written in the file is a warning', () => {
   assert.deepEqual(loaded.warnings, [
     {
       path: 'countersign.yaml',
-      line: 10,
+      line: 11,
       column: 53,
       severity: 'warning',
       message: 'keys.secret is written in the file itself; use ${file:PATH} or ${env:NAME}',

@@ -14,6 +14,7 @@ listen:
   host: 0.0.0.0
   port: 8443
   tls: { cert: tls/tls.crt, key: /run/tls/tls.key }
+  bodyLimit: 128KiB
   trustedProxies: [10.0.0.0/8, "fd00::/8"]
 admin: { host: 127.0.0.1, port: 9443 }
 store: { sqlite: /var/lib/countersign/state.db }
