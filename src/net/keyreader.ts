@@ -3,7 +3,7 @@
  * file, or the configuration itself. Reads the document; what is in it is `keyset.ts`'s matter.
  */
 
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { type Static, Type } from 'typebox'
 import type { Report } from '../identity.ts'
 import { printable } from '../refusal.ts'
@@ -74,6 +74,8 @@ export type Reading = {
 /** Reads the key document. Rejects when it cannot be had; any rejection is a failed refresh. */
 export type KeyReader = () => Promise<Reading>
 
+const MAX_FILE_BYTES = 256 * 1024
+
 const SOURCES = ['discovery', 'url', 'file', 'inline'] as const
 
 /** Reports what the schema cannot say about key source settings. */
@@ -104,7 +106,7 @@ export function keyReader(settings: JwksSettings, issuer: string, door: Door): K
   }
   if (file !== undefined) {
     return async () => ({
-      text: await readFile(file, 'utf8'),
+      text: await readKeyFile(file),
       maxAgeSeconds: 0,
       serverTimeMs: null,
     })
@@ -120,6 +122,18 @@ export function keyReader(settings: JwksSettings, issuer: string, door: Door): K
       serverTimeMs: Number.isNaN(serverTimeMs) ? null : serverTimeMs,
     }
   }
+}
+
+/** Bounded as an answer over HTTP is; anything but a plain file could keep its reader waiting for ever. */
+async function readKeyFile(path: string): Promise<string> {
+  const found = await stat(path)
+  if (!found.isFile()) throw new KeySetError(`${path} is not a file`)
+  if (found.size > MAX_FILE_BYTES) {
+    throw new KeySetError(
+      `${path} has ${found.size} bytes; a key set has at most ${MAX_FILE_BYTES}`,
+    )
+  }
+  return readFile(path, 'utf8')
 }
 
 type Get = (url: string) => Promise<DoorAnswer>

@@ -246,6 +246,15 @@ suite('a key reader', () => {
     }
   })
 
+  test('refuses a file that is too long, is missing or is no file', async (t) => {
+    const { folder, read } = await openIssuer(t)
+    const file = join(folder, 'keys')
+    await assert.rejects(read({ file }), { code: 'ENOENT' })
+    await assert.rejects(read({ file: folder }), KeySetError)
+    await writeFile(file, ' '.repeat(256 * 1024 + 1))
+    await assert.rejects(read({ file }), KeySetError)
+  })
+
   test('takes inline keys as they are, forever', async (t) => {
     const { read } = await openIssuer(t)
     const { text, maxAgeSeconds } = await read({ inline: { keys: [{ ...first.jwk }] } })
