@@ -20,7 +20,6 @@ import type { Decision, Place, Question } from './policy/question.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
-import { suggest } from './suggest.ts'
 import { signToken } from './token.ts'
 import type { TrustTable } from './trust.ts'
 import { epochSeconds } from './units.ts'
@@ -145,7 +144,6 @@ function target(
   if (resource === undefined) {
     throw new Refusal('resource_unknown', {
       found: printable(audience),
-      nearest: suggest(audience, [...resources.keys()]) ?? null,
       served: few(resources.keys()),
     })
   }
