@@ -113,12 +113,16 @@ export function auditTo({ sink, store, retentionSeconds, now }: AuditOptions): A
   }
 }
 
+/** Writes from an offset; returns how many bytes it took. */
+type WriteBytes = (fd: number, bytes: Uint8Array, offset: number) => number
+
 /**
- * Appends to a file, one write an event-loop turn. A line that a crash cut short stays a line of its own.
+ * Appends to a file, one write an event-loop turn. A line that a crash or a full disk cut short stays a line of its own.
  *
+ * @param write `writeSync`, or what a test puts in its place
  * @throws Error when the file cannot be opened for appending
  */
-export function fileSink(path: string): AuditSink {
+export function fileSink(path: string, write: WriteBytes = writeSync): AuditSink {
   const fd = openSync(path, 'a+', 0o640)
   const size = fstatSync(fd).size
   const last = Buffer.alloc(1)
@@ -126,17 +130,17 @@ export function fileSink(path: string): AuditSink {
     writeSync(fd, '\n')
   }
   let torn = false
-  const write = grouped((lines: readonly string[]) => {
+  const append = grouped((lines: readonly string[]) => {
     // A disk that filled up in mid-line must not swallow the next line too.
     const bytes = Buffer.from(`${torn ? '\n' : ''}${lines.join('')}`)
     torn = true
     for (let written = 0; written < bytes.length; ) {
-      written += writeSync(fd, bytes, written)
+      written += write(fd, bytes, written)
     }
     torn = false
     return lines.map(() => undefined)
   })
-  return { write, close: () => closeSync(fd) }
+  return { write: append, close: () => closeSync(fd) }
 }
 
 /** Writes to a stream such as standard output; a closed pipe rejects. */

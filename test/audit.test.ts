@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
@@ -134,6 +134,23 @@ test('a file is appended to, and a line that a crash cut short stays alone', asy
   await second.write('{"n":4}\n')
   second.close()
   assert.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n":2}\n{"n":3,"cut\n{"n":4}\n')
+})
+
+test('a line that a full disk cut short does not swallow the next one', async (t) => {
+  const path = join(scratch(t), 'audit.jsonl')
+  let room = 12
+  const sink = fileSink(path, (fd, bytes, offset) => {
+    if (room === 0) throw new Error('ENOSPC')
+    const taken = writeSync(fd, bytes, offset, Math.min(room, bytes.length - offset))
+    room -= taken
+    return taken
+  })
+  await sink.write('{"n":1}\n')
+  await assert.rejects(sink.write('{"n":2}\n'), { message: 'ENOSPC' })
+  room = 100
+  await sink.write('{"n":3}\n')
+  sink.close()
+  assert.equal(readFileSync(path, 'utf8'), '{"n":1}\n{"n"\n{"n":3}\n')
 })
 
 test('a closed pipe refuses instead of losing events', async () => {
