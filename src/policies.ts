@@ -8,6 +8,7 @@ import { type LoadedWithTests, loadWithTests } from './policytests.ts'
 import { renderProblem } from './problem.ts'
 import { type Detail, Refusal } from './refusal.ts'
 import { snapshot } from './snapshot.ts'
+import { epochSeconds } from './units.ts'
 
 /** The policies of a running broker. */
 export interface Policies {
@@ -84,14 +85,10 @@ export async function keepPolicies(options: PoliciesOptions): Promise<Policies> 
   const { path, settings, now } = options
   const files = await snapshot(path, { tests: true })
   const keep = loader(settings)
-  const first = await loadWithTests(files, settings, { keep, at: seconds(now()) })
+  const first = await loadWithTests(files, settings, { keep, at: epochSeconds(now()) })
   if ('problems' in first) throw new PoliciesRefused(first.problems)
   warnOf(first.warnings, options)
   return keeper(options, keep, files, { generation: first.generation, loadedAt: now() })
-}
-
-function seconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000)
 }
 
 type Deciding = { readonly generation: Generation; readonly loadedAt: number }
@@ -152,7 +149,7 @@ function keeper(
     current: () => deciding.generation,
     inForce() {
       const { maxStaleSeconds: limit = null } = options
-      const stale = failingSince === null ? 0 : seconds(options.now() - failingSince)
+      const stale = failingSince === null ? 0 : epochSeconds(options.now() - failingSince)
       if (limit !== null && stale > limit) {
         throw new Refusal('policies_stale', { failingForSeconds: stale, limit })
       }
@@ -161,7 +158,7 @@ function keeper(
     status: () => ({
       generation: deciding.generation.id,
       loadedAt: deciding.loadedAt,
-      ageSeconds: seconds(options.now() - deciding.loadedAt),
+      ageSeconds: epochSeconds(options.now() - deciding.loadedAt),
       policies: deciding.generation.policies.size,
       failing,
       failingSince,
@@ -190,7 +187,7 @@ async function read(
   try {
     const files = await snapshot(path, { tests: true })
     if (same(files, seen)) return null
-    const loaded = await loadWithTests(files, settings, { keep, at: seconds(now()) })
+    const loaded = await loadWithTests(files, settings, { keep, at: epochSeconds(now()) })
     return { seen: files, loaded }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)

@@ -3,6 +3,7 @@
 import { policySettings } from '../config.ts'
 import type { Problem } from '../policy/settings.ts'
 import { renderProblem } from '../problem.ts'
+import { epochSeconds } from '../units.ts'
 import { type Command, parseOptions, type Terminal } from './command.ts'
 import { policyProblems } from './policy/check.ts'
 import { nearby } from './policy/sources.ts'
@@ -41,7 +42,7 @@ export async function findProblems(
   const loaded = loadFile(file, env)
   if (!('config' in loaded)) return loaded.problems
   const { config, warnings } = loaded
-  const at = Math.floor(now() / 1000)
+  const at = epochSeconds(now())
   const found = await policyProblems(nearby(config.policies.path), policySettings(config), at)
   return [...warnings, ...found]
 }

@@ -6,6 +6,7 @@
 import { Writable } from 'node:stream'
 import { ADVICE } from '../advice.ts'
 import { verifier } from '../resource/index.ts'
+import { epochSeconds } from '../units.ts'
 import type { Command, Terminal } from './command.ts'
 import { type Page, page } from './page.ts'
 import { type Playground, packagePath, playground, SAMPLE_RESOURCE } from './playground.ts'
@@ -179,7 +180,7 @@ async function ask(
   scope: string,
   { clock, audience = issuer, age = 0 }: Pick<Refused, 'clock' | 'audience' | 'age'>,
 ): Promise<Answer> {
-  const issuedAt = Math.floor(clock / 1000) - age
+  const issuedAt = epochSeconds(clock) - age
   const response = await fetch(`${issuer}/token`, {
     method: 'POST',
     body: new URLSearchParams({

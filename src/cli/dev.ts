@@ -3,6 +3,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { epochSeconds } from '../units.ts'
 import { type Command, parseOptions, UsageError } from './command.ts'
 import { type Playground, playground, SAMPLE_RESOURCE } from './playground.ts'
 import { freePorts } from './ports.ts'
@@ -36,7 +37,7 @@ Everything is in memory and gone when it ends. Audit events go to standard outpu
     })
     const folder = mkdtempSync(join(tmpdir(), 'countersign-dev-'))
     const file = join(folder, 'token')
-    const mount = () => project(ground, file, Math.floor(terminal.now() / 1000))
+    const mount = () => project(ground, file, epochSeconds(terminal.now()))
     mount()
     const renewal = setInterval(mount, RENEW_MS)
     for (const line of introduction(ground, file)) terminal.out(line)

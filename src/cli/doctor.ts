@@ -13,6 +13,7 @@ import { parseJwt } from '../net/jwt.ts'
 import { renderProblem } from '../problem.ts'
 import { Refusal } from '../refusal.ts'
 import { trustTable } from '../trust.ts'
+import { epochSeconds } from '../units.ts'
 import { pathOf } from '../uri.ts'
 import { findProblems } from './check.ts'
 import { type Command, parseOptions, type Terminal } from './command.ts'
@@ -136,7 +137,7 @@ async function examineToken(
   terminal: Terminal,
 ): Promise<Finding> {
   const about = `token ${file}`
-  const now = Math.floor(terminal.now() / 1000)
+  const now = epochSeconds(terminal.now())
   try {
     const jwt = parseJwt(readFileSync(file, 'utf8').trim())
     const prepared = await trustTable(attestors).select(jwt).prepare(jwt, now)

@@ -3,7 +3,7 @@
  * again under any Generation: explain, what-if and replay are that one function.
  */
 
-import type { EntityRef, Facts } from '../identity.ts'
+import type { Identity } from '../identity.ts'
 
 /** What is asked of the broker (RFC 8693 for the last two). */
 export type Operation = 'issue' | 'exchange' | 'delegate'
@@ -30,14 +30,7 @@ export type Place = {
 }
 
 /** One party of a request with every fact known about it, never pruned. */
-export type Party = {
-  readonly kind: string
-  readonly trust: string
-  readonly uri: string
-  readonly principal: EntityRef
-  readonly ancestry: readonly EntityRef[]
-  readonly facts: Facts
-}
+export type Party = Pick<Identity, 'kind' | 'trust' | 'uri' | 'principal' | 'ancestry' | 'facts'>
 
 /**
  * Everything a decision depends on besides the Generation. Local time, calendars, groups and

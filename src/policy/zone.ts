@@ -19,6 +19,25 @@ export type Clock = (at: number) => Moment
  * @throws RangeError when the runtime does not know the zone
  */
 export function clock(zone: string): Clock {
+  const read = wallClock(zone)
+  return (at) => {
+    const part = read(at)
+    const date = `${(part['year'] ?? '').padStart(4, '0')}-${part['month']}-${part['day']}`
+    // Sunday is 0 in JavaScript. Midnight UTC of the local date has the local weekday.
+    const weekday = new Date(`${date}T00:00:00Z`).getUTCDay() || 7
+    return { weekday, timeOfDay: duration(part), date }
+  }
+}
+
+/** The parts of a local time, as digits: `year` to `second`. */
+export type WallTime = Readonly<Record<string, string>>
+
+/**
+ * What the clocks of a zone show at an instant, epoch seconds.
+ *
+ * @throws RangeError when the runtime does not know the zone
+ */
+export function wallClock(zone: string): (at: number) => WallTime {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
     calendar: 'iso8601',
@@ -34,14 +53,11 @@ export function clock(zone: string): Clock {
   return (at) => {
     const part: Record<string, string> = {}
     for (const { type, value } of format.formatToParts(at * 1000)) part[type] = value
-    const date = `${(part['year'] ?? '').padStart(4, '0')}-${part['month']}-${part['day']}`
-    // Sunday is 0 in JavaScript. Midnight UTC of the local date has the local weekday.
-    const weekday = new Date(`${date}T00:00:00Z`).getUTCDay() || 7
-    return { weekday, timeOfDay: duration(part), date }
+    return part
   }
 }
 
-function duration(part: Readonly<Record<string, string>>): string {
+function duration(part: WallTime): string {
   const [hours, minutes, seconds] = ['hour', 'minute', 'second'].map((unit) => Number(part[unit]))
   const text = `${hours ? `${hours}h` : ''}${minutes ? `${minutes}m` : ''}${seconds ? `${seconds}s` : ''}`
   return text === '' ? '0s' : text

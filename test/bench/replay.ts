@@ -6,16 +6,14 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AuditEvent, auditTo, fileSink } from '../../src/audit.ts'
+import { auditTo, fileSink } from '../../src/audit.ts'
 import { loadFile } from '../../src/cli/settings.ts'
 import { policySettings } from '../../src/config.ts'
-import { decide } from '../../src/policy/decide.ts'
 import type { Generation } from '../../src/policy/generation.ts'
 import { load } from '../../src/policy/load.ts'
-import type { Question } from '../../src/policy/question.ts'
 import { snapshot } from '../../src/snapshot.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
-import { epoch, question, SETTLEMENT, workload } from '../policy/world.ts'
+import { epoch, question, recordedEvent, SETTLEMENT, workload } from '../policy/world.ts'
 import { run } from '../process/cli.ts'
 
 const EVENTS = 100_000
@@ -61,7 +59,7 @@ async function writeLog(path: string, generation: Generation): Promise<void> {
   for (let n = 0; n < EVENTS; n++) {
     const actor = JOBS[n % JOBS.length] ?? SETTLEMENT
     const asked = question({ at: start + n, actor })
-    turn.push(audit.record(eventOf(n, asked, generation)))
+    turn.push(audit.record(recordedEvent(n, asked, generation)))
     if (turn.length === 500) {
       await Promise.all(turn)
       turn = []
@@ -70,23 +68,6 @@ async function writeLog(path: string, generation: Generation): Promise<void> {
   await Promise.all(turn)
   sink.close()
   store.close()
-}
-
-function eventOf(n: number, asked: Question, generation: Generation): AuditEvent {
-  const decision = decide(asked, generation)
-  return {
-    version: 1,
-    id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
-    at: new Date(asked.at * 1000).toISOString(),
-    outcome: decision.permitted ? 'issued' : 'refused',
-    reason: decision.permitted ? null : 'policy_denied',
-    detail: {},
-    grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-    evidence: [],
-    question: asked,
-    decision,
-    token: null,
-  }
 }
 
 function tighten(candidate: string): void {

@@ -5,39 +5,21 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
-import { type AuditEvent, auditTo, fileSink } from '../../src/audit.ts'
+import { auditTo, fileSink } from '../../src/audit.ts'
 import { playground } from '../../src/cli/playground.ts'
 import { batches } from '../../src/cli/policy/lines.ts'
 import { freePorts } from '../../src/cli/ports.ts'
 import { decide } from '../../src/policy/decide.ts'
-import type { Question } from '../../src/policy/question.ts'
 import { createTally, flips } from '../../src/policy/replay.ts'
 import { readRecorded } from '../../src/policy/report/recorded.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { run } from '../process/cli.ts'
 import { scratch } from '../world/scratch.ts'
-import { compiled, epoch, question, workload } from './world.ts'
+import { compiled, epoch, question, recordedEvent, workload } from './world.ts'
 
 const EXAMPLE = 'policies/examples/working-hours'
 const CONFIG = readFileSync(join(EXAMPLE, 'countersign.yaml'), 'utf8')
 const POLICY = readFileSync(join(EXAMPLE, 'settlement.cedar'), 'utf8')
-
-function eventOf(id: string, asked: Question, rules: string): AuditEvent {
-  const decision = decide(asked, compiled(rules))
-  return {
-    version: 1,
-    id,
-    at: new Date(asked.at * 1000).toISOString(),
-    outcome: decision.permitted ? 'issued' : 'refused',
-    reason: decision.permitted ? null : 'policy_denied',
-    detail: {},
-    grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-    evidence: [],
-    question: asked,
-    decision,
-    token: null,
-  }
-}
 
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`
 
@@ -74,9 +56,10 @@ async function lab(t: { after(end: () => void): void }) {
       scopes: ['trades:write'],
     }),
   ]
-  for (const [index, each] of asked.entries()) await audit.record(eventOf(id(index), each, POLICY))
+  for (const [index, each] of asked.entries())
+    await audit.record(recordedEvent(index, each, compiled(POLICY)))
   const early = {
-    ...eventOf(id(9), question(), POLICY),
+    ...recordedEvent(9, question(), compiled(POLICY)),
     question: null,
     decision: null,
     outcome: 'refused',
@@ -368,7 +351,9 @@ test('what-if: edited, under candidate policies, or as recorded', async (t) => {
   const file = join(folder, 'event.json')
   writeFileSync(
     file,
-    JSON.stringify(eventOf(id(1), question({ scopes: ['trades:read', 'trades:write'] }), POLICY)),
+    JSON.stringify(
+      recordedEvent(1, question({ scopes: ['trades:read', 'trades:write'] }), compiled(POLICY)),
+    ),
   )
   writeFileSync(
     candidate,

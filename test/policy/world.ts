@@ -1,8 +1,10 @@
 /** The world of the policy tests: one cluster, one audience, one zone, and questions to ask about them. */
 
 import { readFileSync } from 'node:fs'
+import type { AuditEvent } from '../../src/audit.ts'
 import type { Fact, Facts } from '../../src/identity.ts'
 import { openCedar } from '../../src/policy/cedar.ts'
+import { decide } from '../../src/policy/decide.ts'
 import { parsePolicy } from '../../src/policy/eval/parse.ts'
 import { compile, type Generation, policyOf } from '../../src/policy/generation.ts'
 import type { Party, Question } from '../../src/policy/question.ts'
@@ -123,4 +125,22 @@ export function shipped(...paths: string[]): SourceFile[] {
     path,
     text: readFileSync(new URL(`../../policies/${path}`, import.meta.url), 'utf8'),
   }))
+}
+
+/** The event that the broker writes for a question, decided under a generation. `n` makes its id. */
+export function recordedEvent(n: number, asked: Question, generation: Generation): AuditEvent {
+  const decision = decide(asked, generation)
+  return {
+    version: 1,
+    id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+    at: new Date(asked.at * 1000).toISOString(),
+    outcome: decision.permitted ? 'issued' : 'refused',
+    reason: decision.permitted ? null : 'policy_denied',
+    detail: {},
+    grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    evidence: [],
+    question: asked,
+    decision,
+    token: null,
+  }
 }

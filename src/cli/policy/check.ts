@@ -4,6 +4,7 @@ import type { PolicySettings, Problem } from '../../policy/settings.ts'
 import { coverage, untested } from '../../policy/testing/coverage.ts'
 import { loadWithTests } from '../../policytests.ts'
 import { renderProblem } from '../../problem.ts'
+import { epochSeconds } from '../../units.ts'
 import { type Command, parseOptions } from '../command.ts'
 import { CONFIG_USAGE, openSite, POLICY_OPTIONS, readFiles } from './sources.ts'
 
@@ -24,7 +25,7 @@ Red tests are errors; a policy that applies in no test is a warning.`,
       allowPositionals: true,
     })
     const { path, settings } = openSite(values, positionals[0], terminal)
-    const problems = await policyProblems(path, settings, Math.floor(terminal.now() / 1000))
+    const problems = await policyProblems(path, settings, epochSeconds(terminal.now()))
     if (values.json) terminal.out(JSON.stringify(problems))
     else for (const problem of problems) terminal.out(renderProblem(problem))
     const fatal = problems.some(({ severity }) => severity === 'error' || values.strict === true)

@@ -1,5 +1,7 @@
 /** Instants as people write them in tests: the clock on a wall, and where the wall is. */
 
+import { type WallTime, wallClock } from '../zone.ts'
+
 /** An instant, epoch seconds; or why the text is none, as the end of a sentence. */
 export type ReadInstant = { readonly at: number } | { readonly fault: string }
 
@@ -55,28 +57,15 @@ function candidates(wall: number, offset: (at: number) => number): number[] {
 
 /** How far a zone's clocks are ahead of UTC at an instant, seconds; null for an unknown zone. */
 function offsets(zone: string): ((at: number) => number) | null {
-  let format: Intl.DateTimeFormat
+  let read: (at: number) => WallTime
   try {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
-      calendar: 'iso8601',
-      numberingSystem: 'latn',
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: '2-digit',
-      day: '2-digit',
-      hour: '2-digit',
-      minute: '2-digit',
-      second: '2-digit',
-    })
+    read = wallClock(zone)
   } catch (error) {
     if (error instanceof RangeError) return null
     throw error
   }
   return (at) => {
-    const part: Record<string, string> = {}
-    for (const { type, value } of format.formatToParts(at * 1000)) part[type] = value
-    const { year = '', month, day, hour, minute, second } = part
+    const { year = '', month, day, hour, minute, second } = read(at)
     const shown = `${year.padStart(4, '0')}-${month}-${day}T${hour}:${minute}:${second}Z`
     return Date.parse(shown) / 1000 - at
   }
