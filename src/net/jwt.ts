@@ -26,10 +26,18 @@ export type UnverifiedHeader = JsonObject & {
   readonly typ?: string
 }
 
-/** `maxBytes`: longest token taken, default 8 KiB. `types`: values of `typ` taken besides `JWT`. */
-export type JwtOptions = { readonly maxBytes?: number; readonly types?: readonly string[] }
+/**
+ * `maxBytes`: longest token taken, default 16 KiB. `types`: values of `typ` taken besides `JWT` and `JOSE`. `unread`: members that
+ * a platform is known to send and that nobody reads; a URL of keys is the only one there is.
+ */
+export type JwtOptions = {
+  readonly maxBytes?: number
+  readonly types?: readonly string[]
+  readonly unread?: readonly 'jku'[]
+}
 
-const MAX_BYTES = 8 * 1024
+/** Group and role claims make tokens of Entra and Google long. One limit: the kind is not known before parsing. */
+const MAX_BYTES = 16 * 1024
 const HEADER_DEPTH = 4
 const HEADER_MEMBERS = 12
 const PAYLOAD_DEPTH = 16
@@ -40,13 +48,16 @@ const PAYLOAD_DEPTH = 16
  */
 const REFUSED_MEMBERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'zip', 'b64']
 
+/** What says no more than that this is a JWS (RFC 7515 §4.1.9, RFC 7519 §5.1); JWT-SVIDs have either. */
+const GENERIC_TYPES = ['JWT', 'JOSE']
+
 /** At most 128 printable ASCII characters: `kid` is attacker's data, a key of a map and nothing else. */
 const HEADER_STRING = /^[\x20-\x7e]{1,128}$/
 
 /**
  * Takes a compact JWS apart.
  *
- * `typ` must be absent, `JWT` or listed: an access token, DPoP proof, logout or security event token of
+ * `typ` must be absent, `JWT`, `JOSE` or listed: an access token, DPoP proof, logout or security event token of
  * the same issuer is never an assertion (RFC 8725 §3.11, §3.12).
  * @throws Refusal `evidence_too_large`, `token_malformed`, `header_refused`, `type_refused`
  */
@@ -61,7 +72,7 @@ export function parseJwt(text: string, options: JwtOptions = {}): UnverifiedJwt 
     throw new Refusal('token_malformed', { segments: segments.length, expected: 3 })
   }
   const header = parsePart('header', header64, HEADER_DEPTH)
-  checkHeader(header, options.types ?? [])
+  checkHeader(header, options)
   return {
     header,
     claims: parsePart('payload', payload64, PAYLOAD_DEPTH),
@@ -111,13 +122,14 @@ function parsePart(part: Part, text: string, maxDepth: number): JsonObject {
 
 function checkHeader(
   header: JsonObject,
-  types: readonly string[],
+  { types = [], unread = [] }: JwtOptions,
 ): asserts header is UnverifiedHeader {
   if (Object.keys(header).length > HEADER_MEMBERS) {
     throw new Refusal('header_refused', { problem: 'too many members', maximum: HEADER_MEMBERS })
   }
   for (const member of REFUSED_MEMBERS) {
-    if (member in header) throw new Refusal('header_refused', { member })
+    const isUnread = unread.some((known) => known === member)
+    if (member in header && !isUnread) throw new Refusal('header_refused', { member })
   }
   for (const member of ['alg', 'kid']) {
     const value = header[member]
@@ -131,7 +143,7 @@ function checkHeader(
 
 function checkType(typ: unknown, types: readonly string[]): void {
   if (typ === undefined || typ === 'JWT') return
-  const expected = ['JWT', ...types]
+  const expected = [...GENERIC_TYPES, ...types]
   if (typeof typ === 'string' && expected.map(mediaType).includes(mediaType(typ))) return
   throw new Refusal('type_refused', { expected, found: printable(typ) })
 }

@@ -113,14 +113,16 @@ export function keyReader(settings: JwksSettings, issuer: string, door: Door): K
   }
   const get = getter(settings, url ?? issuer, door)
   const locate = url === undefined ? () => discover(issuer, get) : async () => url
-  return async () => {
-    const { body, headers } = await get(await locate())
-    const serverTimeMs = Date.parse(headers.date ?? '')
-    return {
-      text: body,
-      maxAgeSeconds: maxAge(headers['cache-control']),
-      serverTimeMs: Number.isNaN(serverTimeMs) ? null : serverTimeMs,
-    }
+  return async () => readingOf(await get(await locate()))
+}
+
+/** An answer over HTTP, as read. */
+export function readingOf({ body, headers }: DoorAnswer): Reading {
+  const serverTimeMs = Date.parse(headers.date ?? '')
+  return {
+    text: body,
+    maxAgeSeconds: maxAge(headers['cache-control']),
+    serverTimeMs: Number.isNaN(serverTimeMs) ? null : serverTimeMs,
   }
 }
 

@@ -24,11 +24,18 @@ export function duplicated(issuer: Minter, name: string): string {
   return issuer.assemble(JSON.stringify(header), JSON.stringify(claims).replace('{', evil))
 }
 
-/** The signature's last character holds unused bits; this sets one of them. */
+/**
+ * The last character of a segment holds unused bits, unless its bytes come in threes; this sets one of them, in the
+ * signature if it can.
+ */
 export function aliased(token: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  const last = alphabet.indexOf(token.slice(-1))
-  return token.slice(0, -1) + alphabet[last + 1]
+  const segments = token.split('.')
+  const index = segments.findLastIndex((segment) => segment.length % 4 !== 0)
+  assert.notEqual(index, -1, 'no segment of this token has an alias')
+  const bump = (segment: string) =>
+    segment.slice(0, -1) + alphabet[alphabet.indexOf(segment.slice(-1)) + 1]
+  return segments.map((segment, n) => (n === index ? bump(segment) : segment)).join('.')
 }
 
 /** The key confusion of old: the public key as an HMAC secret. */

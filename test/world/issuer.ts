@@ -33,6 +33,8 @@ export class FakeIssuer {
   /** Bytes written by the `endless` fault. */
   bytesSent = 0
   cacheControl = 'max-age=600'
+  /** Where the key set is. */
+  jwksPath = '/openid/v1/jwks'
   /** Changes the discovery document before it is sent. */
   discovery: (document: Record<string, unknown>) => void = () => {}
   /** The keys that are published; the first one signs. */
@@ -66,7 +68,7 @@ export class FakeIssuer {
   }
 
   get jwksUrl(): string {
-    return `${this.origin}/openid/v1/jwks`
+    return `${this.origin}${this.jwksPath}`
   }
 
   get signer(): Signer {
@@ -98,7 +100,7 @@ export class FakeIssuer {
 
   private answer(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('cache-control', this.cacheControl)
-    if (request.url === '/openid/v1/jwks') {
+    if (request.url === this.jwksPath) {
       // So does kube-apiserver.
       if (!request.headers.accept?.includes('application/jwk-set+json')) {
         response.writeHead(406).end()
