@@ -58,10 +58,15 @@ export type AuditSink = {
 export interface Audit {
   /** @throws Refusal `audit_unavailable`: no token leaves without its event. */
   record(event: AuditEvent): Promise<void>
-  /** The event by decision id, for as long as the retention keeps it; null when unknown. */
+  /**
+   * The event by decision id, for as long as the retention keeps it; null when unknown.
+   * @throws Refusal `store_unavailable`
+   */
   find(id: string): Promise<AuditEvent | null>
   /** Whether the last event was written, or enough time has passed to hope again. */
   working(): boolean
+  /** Events since the start that were written, and that the store could not keep. */
+  unkept(): number
 }
 
 /** What an audit is made of. */
@@ -72,27 +77,51 @@ export type AuditOptions = {
   readonly retentionSeconds: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** A sentence for the operator, with data. */
+  readonly warn: (detail: Detail, sentence: string) => void
 }
 
 /** After a failed write the broker says for so long that it is not ready; then a request may try again. */
 const FAILING_MS = 10_000
 
-/** The audit log is the record; the store keeps what it says for a while, where it can be found by id. */
-export function auditTo({ sink, store, retentionSeconds, now }: AuditOptions): Audit {
+/** While the store keeps nothing, the log says so no more often than this. */
+const WARN_EVERY_MS = 60_000
+
+/**
+ * The audit log is the record: without its line no token leaves. The store keeps what it says for a while, where it
+ * can be found by id; that is a convenience, and its loss refuses nobody.
+ */
+export function auditTo({ sink, store, retentionSeconds, now, warn }: AuditOptions): Audit {
   let failedAt = Number.NEGATIVE_INFINITY
+  let warnedAt = Number.NEGATIVE_INFINITY
+  let unkept = 0
+
+  async function keep(event: AuditEvent, line: string): Promise<void> {
+    const at = epochSeconds(Date.parse(event.at))
+    try {
+      await store.keepDecision({ id: event.id, at, event: line })
+    } catch (error) {
+      unkept += 1
+      if (now() - warnedAt < WARN_EVERY_MS) return
+      warnedAt = now()
+      warn(
+        { problem: (error as Error).message, unkept },
+        'the store keeps no decisions: /decisions does not find them, the audit log has them',
+      )
+    }
+  }
 
   async function write(event: AuditEvent): Promise<void> {
     const line = redact(JSON.stringify(event))
-    const kept = { id: event.id, at: epochSeconds(Date.parse(event.at)), event: line }
-    await store.keepDecision(kept)
     try {
       await sink.write(`${line}\n`)
     } catch (error) {
-      // Nothing was issued after all, and what is kept must not say so.
+      // Nothing is issued after all, and what is kept must not say so.
       const untold = { ...event, outcome: 'failed', reason: 'audit_unavailable', token: null }
-      await store.keepDecision({ ...kept, event: redact(JSON.stringify(untold)) })
+      await keep(event, redact(JSON.stringify(untold)))
       throw error
     }
+    await keep(event, line)
   }
 
   return {
@@ -106,10 +135,14 @@ export function auditTo({ sink, store, retentionSeconds, now }: AuditOptions): A
       }
     },
     async find(id) {
-      const line = await store.findDecision(id, epochSeconds(now()) - retentionSeconds)
+      const notBefore = epochSeconds(now()) - retentionSeconds
+      const line = await store.findDecision(id, notBefore).catch((cause) => {
+        throw new Refusal('store_unavailable', { needed: 'kept decisions' }, { cause })
+      })
       return line === null ? null : (JSON.parse(line) as AuditEvent)
     },
     working: () => now() - failedAt >= FAILING_MS,
+    unkept: () => unkept,
   }
 }
 

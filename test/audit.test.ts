@@ -24,9 +24,11 @@ const EVENT: AuditEvent = {
 
 const AT = Date.parse(EVENT.at)
 
-function auditOf(sink: AuditSink, store: Store, now = () => AT) {
-  return auditTo({ sink, store, retentionSeconds: 60, now })
+function auditOf(sink: AuditSink, store: Store, now = () => AT, warn: Warn = () => {}) {
+  return auditTo({ sink, store, retentionSeconds: 60, now, warn })
 }
+
+type Warn = Parameters<typeof auditTo>[0]['warn']
 
 function lines(): AuditSink & { readonly written: string[] } {
   const written: string[] = []
@@ -69,15 +71,36 @@ test('an audit that cannot be written refuses the request', async (t) => {
   await assert.rejects(auditOf(full, store).record(EVENT), { reason: 'audit_unavailable' })
 })
 
-test('a store that cannot keep the decision refuses the request, and the log does not claim it', async () => {
+test('a store that cannot keep decisions refuses nobody: the log has them, and it is counted and told', async () => {
   const store = openSqlite(':memory:')
-  store.close()
+  await store.close()
   const sink = lines()
-  await assert.rejects(auditOf(sink, store).record(EVENT), { reason: 'audit_unavailable' })
-  assert.deepEqual(sink.written, [])
+  const told: string[] = []
+  let now = AT
+  const audit = auditOf(
+    sink,
+    store,
+    () => now,
+    (detail, sentence) => told.push(`${sentence} (${detail['unkept']})`),
+  )
+  await audit.record(EVENT)
+  await audit.record(EVENT)
+  assert.equal(sink.written.length, 2)
+  assert.equal(audit.working(), true)
+  assert.equal(audit.unkept(), 2)
+  assert.equal(told.length, 1, 'once a minute, however many there are')
+  now += 60_000
+  await audit.record(EVENT)
+  assert.match(told[1] ?? '', /^the store keeps no decisions: .* \(3\)$/)
 })
 
-test('what was kept before the log failed does not say that a token was issued', async (t) => {
+test('a store that does not answer is no reason to say that a decision is unknown', async () => {
+  const store = openSqlite(':memory:')
+  await store.close()
+  await assert.rejects(auditOf(lines(), store).find('decision-1'), { reason: 'store_unavailable' })
+})
+
+test('what is kept after the log failed does not say that a token was issued', async (t) => {
   const store = openSqlite(':memory:')
   t.after(() => store.close())
   const full: AuditSink = { write: () => Promise.reject(new Error('ENOSPC')), close() {} }

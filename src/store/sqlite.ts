@@ -7,6 +7,7 @@
 import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises'
+import { changes } from './changes.ts'
 import type { KeyRecord, Store, StoredDecision } from './store.ts'
 import { grouped } from './turn.ts'
 
@@ -57,6 +58,8 @@ export function openSqlite(path: string): Store {
   )
   const selectDecision = journal.prepare('SELECT event FROM decision WHERE id = ? AND at >= ?')
 
+  const { onChange, tell } = changes()
+
   const spend = grouped((spends: readonly Spend[]) =>
     transaction(durable, () =>
       spends.map(({ key, until }) => insertSpent.run(key, until).changes === 1),
@@ -84,13 +87,16 @@ export function openSqlite(path: string): Store {
       return durable.prepare('SELECT * FROM signing_key ORDER BY sequence').all().map(keyRecord)
     },
     async addKey(record) {
-      return addKey(durable, record)
+      const added = await transaction(durable, () => addKey(durable, record))
+      if (added) tell('signing_keys')
+      return added
     },
     async prune(now, decisionsBefore) {
       await prune(durable, 'spent', 'key', 'until', now)
       await prune(journal, 'decision', 'id', 'at', decisionsBefore)
     },
-    close() {
+    onChange,
+    async close() {
       durable.close()
       journal.close()
     },

@@ -1,6 +1,7 @@
 /**
  * What the broker remembers: spent evidence, signing keys, and the decisions an operator may ask about.
- * Tokens are not stored. Types only; `sqlite.ts` is the embedded implementation.
+ * Tokens are not stored. Types only; `sqlite.ts` is the embedded implementation, for one replica, and
+ * `postgres/` the one that replicas share.
  */
 
 /** A signing key at rest. Its private half is sealed (see `keys.ts`) before it comes here. */
@@ -19,6 +20,9 @@ export type KeyRecord = {
 
 /** One AuditEvent as written, kept for `GET /decisions/{id}`. `at` is in epoch seconds. */
 export type StoredDecision = { readonly id: string; readonly at: number; readonly event: string }
+
+/** What another replica may have changed. */
+export type Topic = 'signing_keys'
 
 /**
  * The store. Every method rejects when the database cannot answer; the callers then refuse the request.
@@ -40,7 +44,18 @@ export interface Store {
   listKeys(): Promise<readonly KeyRecord[]>
   /** Adds a key; false when another replica has already added one with that sequence. */
   addKey(record: KeyRecord): Promise<boolean>
-  /** Drops all spent rows past their end and all decisions older than `decisionsBefore`, epoch seconds. */
+  /**
+   * Drops spent rows past their end and decisions older than `decisionsBefore`, epoch seconds: all but what another
+   * replica drops at this moment.
+   */
   prune(now: number, decisionsBefore: number): Promise<void>
-  close(): void
+  /**
+   * Tells of changes, one's own included: in the embedded store those made through this object, in a shared one
+   * those of every replica. After a time in which nothing could be heard, every topic is told, for it may have
+   * changed. Telling may fail to happen, so whoever depends on a change also looks by itself now and then.
+   * @returns what ends it
+   */
+  onChange(listener: (topic: Topic) => void): () => void
+  /** Resolves when what was begun is done, or after a few seconds. Every method rejects afterwards. */
+  close(): Promise<void>
 }

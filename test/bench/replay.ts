@@ -53,7 +53,7 @@ async function generationOf(config: string): Promise<Generation> {
 async function writeLog(path: string, generation: Generation): Promise<void> {
   const store = openSqlite(':memory:')
   const sink = fileSink(path)
-  const audit = auditTo({ sink, store, retentionSeconds: 60, now: () => 0 })
+  const audit = auditTo({ sink, store, retentionSeconds: 60, now: () => 0, warn: () => {} })
   const start = epoch('2026-11-19T08:00:00Z')
   let turn: Promise<void>[] = []
   for (let n = 0; n < EVENTS; n++) {

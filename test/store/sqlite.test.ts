@@ -7,9 +7,9 @@ import { openSqlite } from '../../src/store/sqlite.ts'
 import { scratch } from '../world/scratch.ts'
 import { storeSuite } from './suite.ts'
 
-storeSuite('sqlite', (t) => {
+storeSuite('sqlite', async (t) => {
   const path = join(scratch(t), 'state.db')
-  return () => openSqlite(path)
+  return async () => openSqlite(path)
 })
 
 test('sqlite: the file is readable by its owner alone', (t) => {
