@@ -1,7 +1,7 @@
 /**
  * The attestor of one Kubernetes cluster. It takes bound service account tokens and yields the service
  * account with its pod and node. The order of checks: what costs nothing, the key, the signature, the
- * profile, and last, where configured, the API server.
+ * profile, and last, where configured, what the API server knows.
  */
 
 import type {
@@ -9,46 +9,64 @@ import type {
   AttestorHealth,
   AttestorWorld,
   Fact,
+  Facts,
   Identity,
   Prepared,
   TrustCommon,
 } from '../../src/identity.ts'
 import { KeySource } from '../../src/net/jwks.ts'
 import { compact, digestOf, type UnverifiedJwt } from '../../src/net/jwt.ts'
-import { keyReader } from '../../src/net/keyreader.ts'
 import type { VerificationKey } from '../../src/net/keyset.ts'
 import { type Algorithm, verifySignature } from '../../src/net/signature.ts'
 import { systemTimers, type Timers } from '../../src/net/timers.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { seconds } from '../../src/units.ts'
 import type { Window } from '../claims.ts'
+import { clusterHealth } from './clusterhealth.ts'
+import { type ClusterAccess, clusterKeyReader } from './entry.ts'
+import { requireAlive, requireFresh, VITAL } from './liveness.ts'
+import { postureFacts } from './posture.ts'
 import { LEGACY_ISSUER, readWorkload, type Screening, screen, type Workload } from './profile.ts'
 import { type Review, tokenReview } from './review.ts'
 import {
-  asksApi,
   DEFAULT_ALGORITHMS,
-  DEFAULT_JWKS,
   DEFAULT_MAX_LIFETIME,
-  type KubernetesSettings,
+  livenessOf,
+  type SettledSettings,
 } from './settings.ts'
+import { isComplete, mayBeNew, NOTHING_SEEN, obtain, type Sighting, sight } from './sighting.ts'
+import type { ClusterView } from './view.ts'
 
 /** The world, with timers that a test may bring. */
 export type KubernetesWorld = AttestorWorld & { readonly timers?: Timers }
+
+/** What a token says, once its signature holds. */
+type Read = { readonly workload: Workload; readonly window: Window }
 
 export class KubernetesAttestor implements Attestor {
   readonly kind = 'kubernetes'
   readonly trust: string
   readonly issuers: readonly string[]
   readonly audience: string
-  private readonly settings: KubernetesSettings
   readonly algorithms: readonly Algorithm[]
+  private readonly settings: SettledSettings
   private readonly screening: Screening
   private readonly keys: KeySource
   private readonly review: Review | null
+  private readonly view: ClusterView | null
+  private readonly mustLive: boolean
 
-  /** @param settings as `checkKubernetes` found nothing wrong with */
-  constructor(settings: KubernetesSettings, common: TrustCommon, world: KubernetesWorld) {
-    const { issuer, api } = settings
+  /**
+   * @param settings as `checkKubernetes` found nothing wrong with, and with an issuer
+   * @param access how the cluster is asked; null where the entry has no `api`
+   */
+  constructor(
+    settings: SettledSettings,
+    common: TrustCommon,
+    world: KubernetesWorld,
+    access: ClusterAccess | null,
+  ) {
+    const { issuer } = settings
     const { trust, audience } = common
     const timers = world.timers ?? systemTimers
     this.trust = trust
@@ -60,43 +78,86 @@ export class KubernetesAttestor implements Attestor {
     const maxLifetimeSeconds = seconds(settings.maxLifetime ?? DEFAULT_MAX_LIFETIME)
     this.screening = { issuer, audience, maxLifetimeSeconds }
     this.keys = new KeySource({
-      read: keyReader(settings.jwks ?? DEFAULT_JWKS, issuer, world.door),
+      read: clusterKeyReader(settings, access, world.door),
       algorithms: this.algorithms,
       now: world.now,
       timers,
       warn: (detail, sentence) => world.warn({ trust, ...detail }, sentence),
     })
+    const liveness = livenessOf(settings)
     this.review =
-      api && asksApi(settings) ? tokenReview(api, audience, { door: world.door, timers }) : null
+      access && liveness === 'tokenreview' ? tokenReview(access.api, audience, timers) : null
+    this.view = access?.view ?? null
+    this.mustLive = liveness === 'watch'
   }
 
   prepare(jwt: UnverifiedJwt, nowSeconds: number): Prepared | Promise<Prepared> {
-    this.screen(jwt, nowSeconds)
+    const { issuedAt } = this.screen(jwt, nowSeconds)
     const key = this.keys.find(jwt.header.kid)
-    if (key === undefined || this.review !== null) return this.prepareSlowly(jwt, nowSeconds)
-    return { verify: (now) => this.verify(jwt, key, now).identity }
+    if (key === undefined || this.review !== null || this.mustLook(jwt, issuedAt, nowSeconds)) {
+      return this.prepareSlowly(jwt, nowSeconds)
+    }
+    return { verify: (now) => this.verify(jwt, key, NOTHING_SEEN, now) }
   }
 
-  start(): Promise<void> {
-    return this.keys.start()
+  async start(): Promise<void> {
+    await Promise.all([this.keys.start(), this.view?.start()])
   }
 
   health(): AttestorHealth {
-    return { trust: this.trust, ...this.keys.health() }
+    const { view, trust } = this
+    const { ready, ...keys } = this.keys.health()
+    const knowsTheLiving = !this.mustLive || VITAL.every((each) => view?.fresh(each) === true)
+    const cluster = view === null ? {} : { cluster: clusterHealth(view) }
+    return { trust, ...keys, ready: ready && knowsTheLiving, ...cluster }
   }
 
   close(): void {
     this.keys.close()
+    this.view?.close()
+  }
+
+  /**
+   * Whether the view lacks what a token names. The names are unverified: they decide only whether to wait, and
+   * nothing is asked of the API server before the signature holds.
+   */
+  private mustLook(jwt: UnverifiedJwt, issuedAt: number, nowSeconds: number): boolean {
+    if (this.view === null || !mayBeNew(this.view, issuedAt, nowSeconds)) return false
+    try {
+      const workload = readWorkload(jwt.claims, this.settings.pod !== 'optional')
+      return !isComplete(workload, sight(this.view, workload))
+    } catch (error) {
+      // `verify` says so again, after the signature.
+      if (error instanceof Refusal) return false
+      throw error
+    }
   }
 
   private async prepareSlowly(jwt: UnverifiedJwt, nowSeconds: number): Promise<Prepared> {
     const key = await this.keys.obtain(jwt.header.kid)
-    if (this.review !== null) {
-      const { workload } = this.verify(jwt, key, nowSeconds)
-      await this.review(compact(jwt), workload)
+    let obtained = NOTHING_SEEN
+    if (this.review !== null || this.view !== null) {
+      const { workload, window } = this.read(jwt, key, nowSeconds)
+      await this.review?.(compact(jwt), workload)
+      obtained = await this.look(workload, window.issuedAt, nowSeconds)
     }
     // Time has passed, so everything is verified again at the caller's instant.
-    return { verify: (now) => this.verify(jwt, key, now).identity }
+    return { verify: (now) => this.verify(jwt, key, obtained, now) }
+  }
+
+  /** @throws Refusal `cluster_unreachable` where nothing can be decided without an answer */
+  private async look(workload: Workload, issuedAt: number, nowSeconds: number): Promise<Sighting> {
+    const { view } = this
+    if (view === null || !VITAL.every((each) => view.fresh(each))) return NOTHING_SEEN
+    const seen = sight(view, workload)
+    if (isComplete(workload, seen) || !mayBeNew(view, issuedAt, nowSeconds)) return NOTHING_SEEN
+    try {
+      return await obtain(view, workload, seen)
+    } catch (error) {
+      // For posture alone: what could not be found out is unknown.
+      if (error instanceof Refusal && !this.mustLive) return NOTHING_SEEN
+      throw error
+    }
   }
 
   private screen(jwt: UnverifiedJwt, nowSeconds: number): Window {
@@ -107,22 +168,41 @@ export class KubernetesAttestor implements Attestor {
     return screen(jwt.claims, this.screening, nowSeconds)
   }
 
-  private verify(
-    jwt: UnverifiedJwt,
-    { key, algorithms }: VerificationKey,
-    nowSeconds: number,
-  ): { readonly workload: Workload; readonly identity: Identity } {
-    verifySignature(jwt, key, algorithms)
+  private read(jwt: UnverifiedJwt, key: VerificationKey, nowSeconds: number): Read {
+    verifySignature(jwt, key.key, key.algorithms)
     const window = this.screen(jwt, nowSeconds)
-    const workload = readWorkload(jwt.claims, this.settings.pod !== 'optional')
-    return { workload, identity: this.identity(jwt, workload, window) }
+    return { window, workload: readWorkload(jwt.claims, this.settings.pod !== 'optional') }
   }
 
-  private identity(jwt: UnverifiedJwt, workload: Workload, window: Window): Identity {
+  private verify(
+    jwt: UnverifiedJwt,
+    key: VerificationKey,
+    obtained: Sighting,
+    nowSeconds: number,
+  ): Identity {
+    const { workload, window } = this.read(jwt, key, nowSeconds)
+    const { view } = this
+    if (view === null) return this.identity(jwt, workload, window, {})
+    if (this.mustLive) requireFresh(view)
+    const found = sight(view, workload, obtained)
+    if (this.mustLive) {
+      requireAlive(workload, found, this.settings.terminating ?? 'refuse', nowSeconds)
+    }
+    const posture = postureFacts(view, workload, found, nowSeconds)
+    return this.identity(jwt, workload, window, posture)
+  }
+
+  private identity(
+    jwt: UnverifiedJwt,
+    workload: Workload,
+    window: Window,
+    posture: Facts,
+  ): Identity {
     const { cluster } = this.settings
     const { namespace, serviceAccount, pod, node, jti } = workload
     const path = `${cluster}/${namespace}`
-    const lineage = { pod: pod?.uid, node: node?.uid, serviceaccount: serviceAccount.uid }
+    const home = node?.uid ?? posture['node.uid']?.value
+    const lineage = { pod: pod?.uid, node: home, serviceaccount: serviceAccount.uid }
     return {
       kind: this.kind,
       trust: this.trust,
@@ -132,7 +212,7 @@ export class KubernetesAttestor implements Attestor {
         { type: 'Namespace', id: path },
         { type: 'Cluster', id: cluster },
       ],
-      facts: facts(cluster, workload, window.issuedAt),
+      facts: { ...posture, ...signedFacts(cluster, workload, window.issuedAt) },
       ...window,
       replay: { policy: this.settings.replay ?? 'reusable', key: jti ?? digestOf(jwt) },
       lineage: Object.entries(lineage).flatMap(([kind, uid]) =>
@@ -143,7 +223,11 @@ export class KubernetesAttestor implements Attestor {
 }
 
 /** Grade A: the control plane signed them. The cluster's name is ours, chosen by whose key verified. */
-function facts(cluster: string, workload: Workload, observedAt: number): Record<string, Fact> {
+function signedFacts(
+  cluster: string,
+  workload: Workload,
+  observedAt: number,
+): Record<string, Fact> {
   const { namespace, serviceAccount, pod, node } = workload
   const signed = {
     namespace,

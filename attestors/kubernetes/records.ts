@@ -3,11 +3,16 @@
  * pod. Plain values, made once when the object arrives. Types only.
  */
 
+import type { FactName } from './grades.ts'
+
 /** A value as policies see it. */
 export type RecordValue = string | number | boolean | readonly string[]
 
 /** Facts of one object by their dotted name below the workload, such as `pod.privileged`; unknown ones are left out. */
-export type RecordFacts = Readonly<Record<string, RecordValue>>
+export type RecordFacts = Readonly<Partial<Record<FactName, RecordValue>>>
+
+/** The same while they are read: an unknown one may be undefined. */
+export type FoundFacts = { readonly [Name in FactName]?: RecordValue | undefined }
 
 export type PodRecord = {
   readonly namespace: string

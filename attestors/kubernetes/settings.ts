@@ -28,7 +28,7 @@ const Api = Type.Object(
   {
     additionalProperties: false,
     description:
-      'How to reach the API server of this cluster; `inCluster` or `kubeconfig`. Needs the ClusterRole system:auth-delegator.',
+      'How to reach the API server of this cluster; `inCluster` or `kubeconfig`. attestors/README.md lists the permissions that each feature needs.',
   },
 )
 
@@ -40,16 +40,31 @@ export const KubernetesSettings = Type.Object(
       description:
         'Our name for the cluster. Entity ids and subjects start with it: k8s://<cluster>/…',
     }),
-    issuer: Type.String({
-      minLength: 1,
-      maxLength: 2048,
-      description: 'The exact `iss` of the cluster’s tokens, a trailing slash included.',
-    }),
+    issuer: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description:
+          'The exact `iss` of the cluster’s tokens, a trailing slash included. Without it the API server of `api` is asked.',
+      }),
+    ),
     jwks: Type.Optional(JwksSettings),
     liveness: Type.Optional(
-      Type.Union([Type.Literal('jwks'), Type.Literal('tokenreview')], {
+      Type.Union([Type.Literal('jwks'), Type.Literal('tokenreview'), Type.Literal('watch')], {
         description:
-          'What shows that the workload still exists: nothing beyond the signature (jwks), or the API server (tokenreview). Default: tokenreview where `api` is set, else jwks.',
+          'What shows that the workload still exists: nothing beyond the signature (jwks), the API server at each token (tokenreview), or a live copy of the cluster (watch). Default: watch where `api` is set, else jwks.',
+      }),
+    ),
+    terminating: Type.Optional(
+      Type.Union([Type.Literal('refuse'), Type.Literal('allow')], {
+        description:
+          'With watch: whether an object that is being deleted still counts, as it does for Kubernetes until 60 s after its deletion timestamp. Default: refuse.',
+      }),
+    ),
+    posture: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether facts about pod, node and namespace are read from the cluster. Default: true with watch, else false.',
       }),
     ),
     api: Type.Optional(Api),
@@ -91,26 +106,62 @@ export const DEFAULT_ALGORITHMS: readonly Algorithm[] = ['RS256', 'ES256']
 export const DEFAULT_MAX_LIFETIME = '61m'
 export const DEFAULT_JWKS: JwksSettings = { discovery: true }
 
-/** Whether the API server is asked about each token. */
-export function asksApi(settings: KubernetesSettings): boolean {
-  return (settings.liveness ?? (settings.api ? 'tokenreview' : 'jwks')) === 'tokenreview'
+/** Settings whose issuer is known: configured, or read from the API server. */
+export type SettledSettings = KubernetesSettings & { readonly issuer: string }
+
+/** What shows that a workload still exists. */
+export function livenessOf({
+  liveness,
+  api,
+}: KubernetesSettings): 'jwks' | 'tokenreview' | 'watch' {
+  return liveness ?? (api ? 'watch' : 'jwks')
+}
+
+/** Whether a live copy of the cluster is kept. */
+export function watchesCluster(settings: KubernetesSettings): boolean {
+  return livenessOf(settings) === 'watch' || settings.posture === true
 }
 
 /** Reports every problem of the settings that needs more than one field to see. */
 export function checkKubernetes(settings: KubernetesSettings, report: Report): void {
-  checkJwks(settings.jwks ?? DEFAULT_JWKS, settings.issuer, (path, message) =>
-    report(['jwks', ...path], message),
-  )
-  const { api } = settings
+  const { api, jwks, issuer } = settings
+  if (issuer === undefined && api === undefined) {
+    report(['issuer'], 'is required, unless api names the API server that knows it')
+  } else if (issuer === undefined && jwks?.discovery !== undefined) {
+    report(['jwks', 'discovery'], 'needs issuer; without jwks the keys are read through api')
+  } else if (jwks !== undefined || api === undefined) {
+    checkJwks(jwks ?? DEFAULT_JWKS, issuer ?? '', (path, message) =>
+      report(['jwks', ...path], message),
+    )
+  }
+  const liveness = livenessOf(settings)
+  if (settings.terminating !== undefined && liveness !== 'watch') {
+    report(['terminating'], 'has a meaning only with liveness watch')
+  }
+  if (settings.posture === false && liveness === 'watch') {
+    report(['posture'], 'cannot be false with liveness watch, which keeps the same objects')
+  }
   if (api === undefined) {
-    if (settings.liveness === 'tokenreview') report(['liveness'], 'tokenreview needs api')
+    if (liveness !== 'jwks') report(['liveness'], `${liveness} needs api`)
+    if (settings.posture === true) report(['posture'], 'needs api')
     return
   }
+  checkApi(settings, api, report)
+}
+
+function checkApi(
+  settings: KubernetesSettings,
+  api: NonNullable<KubernetesSettings['api']>,
+  report: Report,
+): void {
   if ((api.inCluster === undefined) === (api.kubeconfig === undefined)) {
     report(['api'], 'must have exactly one of inCluster, kubeconfig')
   }
   if (api.context !== undefined && api.kubeconfig === undefined) {
     report(['api', 'context'], 'has a meaning only with kubeconfig')
   }
-  if (settings.liveness === 'jwks') report(['api'], 'is not used with liveness jwks')
+  const asksForTrust = settings.issuer === undefined || settings.jwks === undefined
+  if (livenessOf(settings) === 'jwks' && settings.posture !== true && !asksForTrust) {
+    report(['api'], 'is not used: issuer and jwks are set, liveness is jwks and posture is off')
+  }
 }

@@ -13,10 +13,13 @@ export type Collection = (typeof COLLECTIONS)[number]
 export type Freshness = {
   /** Whether it has been read completely at least once. */
   readonly synced: boolean
-  /** Seconds since the API server was last heard for it (an answer, an event or a bookmark); null before the first. */
+  /**
+   * Seconds since the API server last confirmed it (a complete list, a watch accepted, an event, a bookmark); null
+   * before the first.
+   */
   readonly ageSeconds: number | null
   readonly objects: number
-  /** The last failure as a sentence for the operator; null while the watch works. */
+  /** The last failure, or how many objects cannot be read, for the operator; null while all is well. */
   readonly problem: string | null
 }
 

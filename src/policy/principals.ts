@@ -6,6 +6,7 @@
 
 import { type Attribute, always, maybe } from './attributes.ts'
 import { OTHER_PLATFORMS } from './platforms.ts'
+import { SERVICE_ACCOUNT_POSTURE } from './posture.ts'
 
 /** How the ids of an entity type are written. */
 export type IdShape = {
@@ -83,34 +84,13 @@ export const PRINCIPALS: Readonly<Record<string, PrincipalType>> = {
       namespace: always('A', 'String', 'The namespace of the service account.'),
       name: always('A', 'String', 'The name of the service account.'),
       uid: always('A', 'String', 'The UID of the service account: a re-created one has another.'),
-      namespaceLabels: maybe('B', 'Set<String>', 'Labels of the namespace, as "team=payments".'),
-      podLabels: maybe('D', 'Set<String>', 'Labels of the pod, as "app=batch".'),
-      nodeLabels: maybe('C', 'Set<String>', 'Labels of the node; a kubelet sets most itself.'),
+      ...SERVICE_ACCOUNT_POSTURE,
       'pod.name': always('A', 'String', 'The pod that the token was issued for.'),
       'pod.uid': always('A', 'String', 'The UID of that pod.'),
-      'pod.hostNetwork': maybe('B', 'Bool', 'Whether it shares the network of its node.'),
-      'pod.hostPid': maybe('B', 'Bool', 'Whether it sees the processes of its node.'),
-      'pod.hostIpc': maybe('B', 'Bool', 'Whether it shares the IPC of its node.'),
-      'pod.hostPath': maybe('B', 'Bool', 'Whether it mounts a path of its node.'),
-      'pod.privileged': maybe('B', 'Bool', 'Whether some container is privileged.'),
-      'pod.privilegeEscalation': maybe('B', 'Bool', 'Whether some container may gain privileges.'),
-      'pod.runAsNonRoot': maybe('B', 'Bool', 'Whether every container has to run as non-root.'),
-      'pod.readOnlyRoot': maybe('B', 'Bool', 'Whether every root file system is read-only.'),
-      'pod.debugged': maybe('B', 'Bool', 'Whether a debug container was added to it.'),
-      'pod.runtimeClass': maybe('B', 'String', 'Its runtime class, such as "gvisor".'),
-      'pod.restarts': maybe('C', 'Long', 'How often its containers restarted.'),
-      'image.digestPinned': maybe('B', 'Bool', 'Whether the pod names every image by digest.'),
-      'image.digests': maybe('C', 'Set<String>', 'Digests of the images, as the kubelet reports.'),
-      'image.signatureVerified': maybe('B', 'Bool', 'Whether we verified every image signature.'),
       'node.name': always('A', 'String', 'The node when the token was issued.'),
       // The API server names a node whose object it could not read without its UID.
       'node.uid': maybe('A', 'String', 'The UID of that node.'),
-      'node.ready': maybe('C', 'Bool', 'Whether the node is ready.'),
-      'node.kubelet.major': maybe('C', 'Long', 'Major version of the kubelet.'),
-      'node.kubelet.minor': maybe('C', 'Long', 'Minor version of the kubelet.'),
-      'node.kernel': maybe('C', 'String', 'Version of the kernel.'),
-      'node.osImage': maybe('C', 'String', 'Name of the operating system.'),
-      'node.architecture': maybe('C', 'String', 'Such as "amd64".'),
+      'image.signatureVerified': maybe('B', 'Bool', 'Whether we verified every image signature.'),
     },
   },
   ...OTHER_PLATFORMS,

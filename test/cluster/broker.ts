@@ -25,7 +25,9 @@ export type BrokerOptions = {
   readonly issuer: string
   readonly trust: readonly Settings[]
   /** Cedar ids of the service accounts that may read trades. */
-  readonly readers: readonly string[]
+  readonly readers?: readonly string[]
+  /** Policies in Cedar, beside those of `readers`. */
+  readonly policies?: string
   /** Where it listens. Default: any port of the loopback address. */
   readonly listen?: Settings
 }
@@ -74,7 +76,8 @@ export async function startBroker(
 ): Promise<TestBroker> {
   const folder = scratch(t)
   const config = join(folder, 'countersign.yaml')
-  writeFileSync(join(folder, 'trades.cedar'), options.readers.map(mayRead).join('\n'))
+  const policies = [...(options.readers ?? []).map(mayRead), options.policies ?? '']
+  writeFileSync(join(folder, 'trades.cedar'), policies.join('\n'))
   writeFileSync(config, JSON.stringify(settings(options), null, 2))
   const lines: string[] = []
   const running = await run(load(config, folder), {

@@ -1,4 +1,4 @@
-/** What happens to a token whose pod is gone: the documented difference between `tokenreview` and `jwks`. */
+/** What happens to a token whose pod is gone: the documented difference between `watch`, `tokenreview` and `jwks`. */
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -19,7 +19,7 @@ import { Namespace } from './namespace.ts'
 const CACHE_MS = 12_000
 const ASK_EVERY_MS = 250
 
-test('with tokenreview a token ends with its pod; with jwks it lasts until exp', async (t) => {
+test('with watch and tokenreview a token ends with its pod; with jwks it lasts until exp', async (t) => {
   const { issuer } = await freeIssuer()
   const namespace = await Namespace.open(t, cluster, ['planner'])
   const [pod] = await namespace.run({
@@ -28,13 +28,18 @@ test('with tokenreview a token ends with its pod; with jwks it lasts until exp',
     tokens: { token: issuer },
   })
   assert.ok(pod)
-  // Two replicas of one issuer, so that one and the same token is for both.
+  // Three replicas of one issuer, so that one and the same token is for all.
   const entry = { cluster: 'real', issuer: cluster.issuer, jwks: await keyFile(t, cluster) }
   const readers = [`real/${namespace.name}/planner`]
   const api = { kubeconfig: cluster.kubeconfig }
   const reviewing = await startBroker(t, {
     issuer,
     trust: [{ ...entry, liveness: 'tokenreview', api }],
+    readers,
+  })
+  const watching = await startBroker(t, {
+    issuer,
+    trust: [{ ...entry, liveness: 'watch', api }],
     readers,
   })
   const checking = await startBroker(t, {
@@ -46,11 +51,19 @@ test('with tokenreview a token ends with its pod; with jwks it lasts until exp',
   const bound = ['--bound-object-kind=Pod', '--bound-object-name=planner-0']
   const unseen = await namespace.requestToken('planner', `--audience=${issuer}`, ...bound)
   issued(await reviewing.ask(shown))
+  issued(await watching.ask(shown))
   issued(await checking.ask(shown))
 
   await pod.remove()
   const removedAt = performance.now()
 
+  await t.test(
+    'with watch both are refused at once, whatever the API server has cached',
+    async () => {
+      assertRefused(await watching.ask(shown), 'invalid_grant', 'evidence_revoked')
+      assertRefused(await watching.ask(unseen), 'invalid_grant', 'evidence_revoked')
+    },
+  )
   await t.test('a token that the API server has not seen before is refused at once', async () => {
     assertRefused(await reviewing.ask(unseen), 'invalid_grant', 'evidence_revoked')
   })

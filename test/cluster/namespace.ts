@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import type { Cluster, Manifest, Stored } from './kube.ts'
 
-const IMAGE = 'countersign.test/busybox:1'
+/** On every node. */
+export const IMAGE = 'countersign.test/busybox:1'
 const TOKENS = '/var/run/secrets/countersign'
 
 /** A pod that runs. */
@@ -25,6 +26,9 @@ export type PodOptions = {
   readonly account: string
   /** Projected tokens: file name → audience. */
   readonly tokens: Readonly<Record<string, string>>
+  /** Members of the pod's spec and of its container, beside the ordinary ones. */
+  readonly spec?: object
+  readonly container?: object
 }
 
 /** A name that no other run uses. */
@@ -107,7 +111,7 @@ export class Namespace {
   }
 }
 
-function idle({ name, account, tokens }: PodOptions) {
+function idle({ name, account, tokens, spec, container }: PodOptions) {
   const sources = Object.entries(tokens).map(([path, audience]) => ({
     serviceAccountToken: { path, audience, expirationSeconds: 600 },
   }))
@@ -119,8 +123,11 @@ function idle({ name, account, tokens }: PodOptions) {
     spec: {
       serviceAccountName: account,
       terminationGracePeriodSeconds: 1,
-      containers: [{ name: 'idle', image: IMAGE, command: ['sleep', 'infinity'], volumeMounts }],
+      containers: [
+        { name: 'idle', image: IMAGE, command: ['sleep', 'infinity'], volumeMounts, ...container },
+      ],
       volumes: [{ name: 'tokens', projected: { sources } }],
+      ...spec,
     },
   }
 }

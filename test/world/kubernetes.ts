@@ -2,10 +2,12 @@
 
 import type { TestContext } from 'node:test'
 import { KubernetesAttestor } from '../../attestors/kubernetes/attestor.ts'
+import { clusterApi } from '../../attestors/kubernetes/client.ts'
 import type { KubernetesSettings } from '../../attestors/kubernetes/settings.ts'
 import { createDoor } from '../../src/net/fetch.ts'
 import { TestClock } from './clock.ts'
 import { FakeCluster } from './cluster.ts'
+import { MemoryView } from './clusterview.ts'
 import { type Signer, signer } from './keys.ts'
 
 export const AUDIENCE = 'https://countersign.example/k8s/prod-eu'
@@ -18,6 +20,8 @@ export type StageOptions = {
   readonly signers?: readonly Signer[]
   /** Ask the cluster's API about each token. */
   readonly reviews?: boolean
+  /** Look at the cluster through `view`, which is in step with it. */
+  readonly watches?: boolean
 }
 
 /** Closed when the test ends. */
@@ -28,24 +32,33 @@ export async function setStage(t: TestContext, options: StageOptions = {}) {
   const issuer = new FakeCluster({ clock, audience, issuer: ISSUER, signers })
   await issuer.listen()
   const jwks = { url: issuer.jwksUrl, allowPrivate: true }
-  const api = options.reviews === true ? { api: { kubeconfig: issuer.kubeconfig() } } : {}
-  const settings = { cluster: 'prod-eu', issuer: ISSUER, jwks, ...api, ...options.settings }
+  const api = { kubeconfig: issuer.kubeconfig() }
+  const asks = options.reviews === true || options.watches === true
+  const liveness = options.reviews === true ? { liveness: 'tokenreview' as const } : {}
+  const settings = {
+    cluster: 'prod-eu',
+    issuer: ISSUER,
+    jwks,
+    ...(asks ? { api, ...liveness } : {}),
+    ...options.settings,
+  }
   const warnings: string[] = []
+  const door = createDoor({ timers: clock.timers })
+  const { now, timers } = clock
+  const view = new MemoryView()
   const attestor = new KubernetesAttestor(
     settings,
     { trust: `kubernetes:${settings.cluster}`, audience },
-    {
-      door: createDoor({ timers: clock.timers }),
-      now: clock.now,
-      timers: clock.timers,
-      warn: (_detail, sentence) => warnings.push(sentence),
-    },
+    { door, now, timers, warn: (_detail, sentence) => warnings.push(sentence) },
+    asks
+      ? { api: clusterApi(api, { door, timers, now }), view: options.watches ? view : null }
+      : null,
   )
   t.after(async () => {
     attestor.close()
     await issuer.close()
   })
-  return { clock, issuer, attestor, warnings }
+  return { clock, issuer, attestor, view, warnings }
 }
 
 /** A uid that no object of the fake cluster has. */
