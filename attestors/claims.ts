@@ -3,7 +3,8 @@
  * claims to refuse early at no cost, and after the signature to believe. No I/O. No clock.
  */
 
-import type { JsonObject } from '../src/net/json.ts'
+import type { Json, JsonObject } from '../src/net/json.ts'
+import { soleAudience } from '../src/net/jwt.ts'
 import { printable, Refusal } from '../src/refusal.ts'
 
 /** How far the platform's clock may run ahead of ours. */
@@ -18,6 +19,24 @@ export function checkIssuer(claims: JsonObject, expected: string): void {
   if (found !== expected) {
     throw new Refusal('issuer_untrusted', { expected, found: printable(found) })
   }
+}
+
+/**
+ * @param hint tells the operator how to get a token for us
+ * @throws Refusal `audience_wrong` unless `aud` has one value, and that is one of these
+ */
+export function checkAudience(
+  claims: JsonObject,
+  audiences: readonly string[],
+  hint: string,
+): void {
+  const found = soleAudience(claims)
+  if (found !== undefined && audiences.includes(found)) return
+  throw new Refusal('audience_wrong', {
+    expected: audiences,
+    found: printable(claims['aud']),
+    hint,
+  })
 }
 
 /**
@@ -52,6 +71,32 @@ export function checkWindow(
 function instant(claims: JsonObject, name: string): number {
   const value = claims[name]
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  const expected = 'whole seconds since the epoch'
-  throw new Refusal('claim_invalid', { claim: name, expected, found: printable(value) })
+  throw invalidClaim(name, 'whole seconds since the epoch', value)
+}
+
+/** The `claim_invalid` for a claim that is not what its platform writes. */
+export function invalidClaim(claim: string, expected: string, found: unknown): Refusal {
+  return new Refusal('claim_invalid', { claim, expected, found: printable(found) })
+}
+
+/** What the text of a claim looks like, and how that is said to an operator. */
+export type TextForm = { readonly form: RegExp; readonly said: string }
+
+/**
+ * Text of one form.
+ * @param claim the name of the claim, for the operator
+ * @throws Refusal `claim_invalid`
+ */
+export function textOf(value: Json | undefined, { form, said }: TextForm, claim: string): string {
+  if (typeof value === 'string' && form.test(value)) return value
+  throw invalidClaim(claim, said, value)
+}
+
+/** The same where the claim may be missing. Null is a value, and a wrong one. */
+export function optionalText(
+  value: Json | undefined,
+  form: TextForm,
+  claim: string,
+): string | undefined {
+  return value === undefined ? undefined : textOf(value, form, claim)
 }

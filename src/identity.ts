@@ -5,6 +5,7 @@
 
 import type { TSchema } from 'typebox'
 import type { Door } from './net/fetch.ts'
+import type { JsonObject } from './net/json.ts'
 import type { UnverifiedJwt } from './net/jwt.ts'
 import type { Detail } from './refusal.ts'
 
@@ -78,10 +79,20 @@ export interface Attestor {
   readonly kind: string
   /** Unique name of the trust entry: `<kind>:<name>`. */
   readonly trust: string
-  /** The exact `iss` values that select this entry, the configured one first. Selection proves nothing. */
+  /**
+   * The exact `iss` values that select this entry, the configured one first. Selection proves nothing. Empty
+   * while the platform has not said yet what its issuer is; then `prepare` refuses.
+   */
   readonly issuers: readonly string[]
-  /** The sole audience that this entry accepts. */
+  /** The sole audience that this entry accepts; the first of `audiences` where there are any. */
   readonly audience: string
+  /** Where the platform fixes audiences: all that this entry accepts, of which a token names one. */
+  readonly audiences?: readonly string[]
+  /**
+   * Whether claims, unverified or not, say what this entry requires beside issuer and audience: what tells entries
+   * of one issuer and audience apart. Left out: always.
+   */
+  readonly matches?: (claims: JsonObject) => boolean
   /** Signature algorithms that this entry accepts (RFC 7518 §3.1). */
   readonly algorithms: readonly string[]
   /**
@@ -108,10 +119,43 @@ export type AttestorHealth = {
   readonly clockSkewSeconds: number | null
   /** The last failure as a sentence for the operator; null when the last refresh worked. */
   readonly problem: string | null
+  /** What is known live of the platform, collection by collection; absent where nothing is watched. */
+  readonly cluster?: readonly CollectionHealth[]
+}
+
+/** How well one kind of object of a watched platform is known. */
+export type CollectionHealth = {
+  /** Its name in the platform's API, such as `pods`. */
+  readonly collection: string
+  /** Whether it has been read completely at least once. */
+  readonly synced: boolean
+  /** Whether it can be believed now. */
+  readonly fresh: boolean
+  /** Seconds since the platform was last heard for it; null before the first time. */
+  readonly ageSeconds: number | null
+  readonly objects: number
+  /** The last failure as a sentence for the operator; null while it works. */
+  readonly problem: string | null
+  /** The permissions that reading it needs, as a sentence for the operator. */
+  readonly needs: string
 }
 
 /** Reports one problem at a path below the trust entry's own settings. */
 export type Report = (path: readonly (string | number)[], message: string) => void
+
+/**
+ * Judges an issuer that an entry found out after the configuration was checked.
+ * @returns what is wrong with it, to complete "the issuer …"; null when the entry may answer for it
+ */
+export type IssuerFault = (issuer: string) => string | null
+
+/** What tells an entry from others of its kind that share an issuer and an audience with it. */
+export type Selection = {
+  /** Names the key source: under one issuer, equal names are the same keys. */
+  readonly keySource: string
+  /** The texts that a claim may have, by one spelling of where it is. All of them have to hold. */
+  readonly requires: Readonly<Record<string, readonly string[]>>
+}
 
 /** What the configuration settles for an entry of any kind. */
 export type TrustCommon = {
@@ -137,11 +181,26 @@ export interface AttestorKind<Settings> {
   readonly schema: TSchema
   /** The entry's own name, unique within its kind. */
   name(settings: Settings): string
-  /** The exact `iss` values this entry answers for. */
+  /** The exact `iss` values this entry answers for; none where the platform has to be asked first. */
   issuers(settings: Settings): readonly string[]
+  /**
+   * The audiences of this entry, for a platform whose callers cannot ask for ours. Without it the entry has the
+   * one that the configuration gives it: the broker's issuer, or a URL below it.
+   */
+  audiences?(settings: Settings): readonly string[]
+  /** Whether the platform itself fixed this audience, so that it need not be below our issuer. Left out: never. */
+  fixesAudience?(settings: Settings, audience: string): boolean
+  /** What tells entries of one issuer and audience apart. Left out: nothing does. */
+  selection?(settings: Settings): Selection
   /** The entity that an `environment` holds: `Cluster::"prod-eu"`. */
   anchor(settings: Settings): EntityRef
   /** Reports what the schema cannot say. */
   check(settings: Settings, report: Report): void
-  create(settings: Settings, common: TrustCommon, world: AttestorWorld): Attestor
+  /** @param faultOf judges an issuer that is not in the configuration, before it is answered for */
+  create(
+    settings: Settings,
+    common: TrustCommon,
+    world: AttestorWorld,
+    faultOf: IssuerFault,
+  ): Attestor
 }

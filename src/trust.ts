@@ -14,31 +14,46 @@ export type TrustTable = {
 }
 
 /**
- * @param attestors no two share both an issuer and an audience: the configuration refuses that, because
- *   then the caller, not we, would choose whose keys are tried
+ * @param attestors no two share an issuer, an audience and what they require: the configuration refuses that,
+ *   because then the caller, not we, would choose whose keys are tried. Their issuers are read at each look, since a
+ *   platform may name its own only later
  */
 export function trustTable(attestors: readonly Attestor[]): TrustTable {
-  const byIssuer = new Map<string, Attestor[]>()
-  for (const attestor of attestors) {
-    for (const issuer of attestor.issuers) {
-      byIssuer.set(issuer, [...(byIssuer.get(issuer) ?? []), attestor])
-    }
-  }
   return {
     select(jwt) {
       const { iss } = jwt.claims
-      const candidates = (typeof iss === 'string' && byIssuer.get(iss)) || []
-      const [first] = candidates
-      if (first === undefined) {
-        throw new Refusal('issuer_untrusted', {
-          found: printable(iss),
-          trusted: few(new Set(attestors.flatMap(({ issuers: [own = ''] }) => own))),
-        })
-      }
       const audience = soleAudience(jwt.claims)
-      const match = candidates.find((attestor) => attestor.audience === audience)
+      const takes = ({ audience: sole, audiences = [sole] }: Attestor) =>
+        audiences.some((accepted) => accepted === audience)
+      const candidates = attestors.filter(({ issuers }) => issuers.some((issuer) => issuer === iss))
       // The wrong audience goes to an entry of this issuer: it refuses, and knows best what the token was for.
-      return match ?? first
+      // An issuer that nobody answers for yet may be that of an entry which is still asking for its own.
+      const match =
+        soleOf(candidates.filter(takes), jwt) ??
+        candidates[0] ??
+        attestors.find((attestor) => attestor.issuers.length === 0 && takes(attestor))
+      if (match !== undefined) return match
+      throw new Refusal('issuer_untrusted', {
+        found: printable(iss),
+        trusted: few(new Set(attestors.flatMap(({ issuers }) => issuers.slice(0, 1)))),
+      })
     },
   }
+}
+
+/**
+ * Of entries that share an issuer and an audience, the one whose requirements the token says it meets. They share one
+ * key source too (the configuration sees to it), so that this chooses nobody's keys; the entry judges the same
+ * requirements again once the signature holds, and no other entry's can hold then.
+ *
+ * @returns the first when none matches: it refuses, and says what it requires
+ * @throws Refusal `entry_ambiguous`
+ */
+function soleOf(entries: readonly Attestor[], { claims }: UnverifiedJwt): Attestor | undefined {
+  if (entries.length < 2) return entries[0]
+  const matching = entries.filter(({ matches }) => matches?.(claims) ?? true)
+  if (matching.length > 1) {
+    throw new Refusal('entry_ambiguous', { entries: few(matching.map(({ trust }) => trust)) })
+  }
+  return matching[0] ?? entries[0]
 }

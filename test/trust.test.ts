@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
 import type { Attestor } from '../src/identity.ts'
 import type { UnverifiedJwt } from '../src/net/jwt.ts'
 import { trustTable } from '../src/trust.ts'
@@ -23,6 +23,16 @@ test('entries that share an issuer are told apart by the sole audience', () => {
   assert.equal(TABLE.select(jwt({ iss: 'https://shared', aud: ['https://us/b'] })), B)
 })
 
+test('an entry whose platform fixes audiences is selected by any one of them, not by several', () => {
+  const audiences = ['api://one', 'api://two']
+  const fixed = { ...attestor('azure:t', ['https://shared'], 'api://one'), audiences }
+  const table = trustTable([A, fixed])
+  for (const aud of [...audiences, ['api://two']]) {
+    assert.equal(table.select(jwt({ iss: 'https://shared', aud })), fixed)
+  }
+  assert.equal(table.select(jwt({ iss: 'https://shared', aud: audiences })), A)
+})
+
 test('the wrong audience goes to an entry of the issuer, which refuses it', () => {
   for (const aud of ['https://us', ['https://us/a', 'https://us/b'], [], undefined, null, 7]) {
     assert.equal(TABLE.select(jwt({ iss: 'https://shared', aud })), A)
@@ -44,6 +54,60 @@ test('an issuer is compared byte by byte', () => {
       reason: 'issuer_untrusted',
     })
   }
+})
+
+test('an entry that learns its issuer answers for it from then on, and until then for its audience', () => {
+  const late = attestor('kubernetes:late', [], 'https://us/late')
+  const table = trustTable([late, A])
+  const own = jwt({ iss: 'https://late', aud: 'https://us/late' })
+  assert.equal(table.select(own), late)
+  assert.throws(() => table.select(jwt({ iss: 'https://late', aud: 'https://us' })), {
+    reason: 'issuer_untrusted',
+  })
+  assert.equal(table.select(jwt({ iss: 'https://shared', aud: 'https://us/late' })), A)
+  Object.assign(late, { issuers: ['https://late'] })
+  assert.equal(table.select(own), late)
+  assert.throws(() => table.select(jwt({ iss: 'https://other', aud: 'https://us/late' })), {
+    reason: 'issuer_untrusted',
+  })
+})
+
+suite('entries that share an issuer and an audience', () => {
+  const owned = (trust: string, owner: string): Attestor => ({
+    ...attestor(trust, ['https://ci'], 'https://us'),
+    matches: (claims) => claims['owner'] === owner,
+  })
+  const ours = owned('oidc:ours', '1')
+  const theirs = owned('oidc:theirs', '2')
+  const elsewhere = attestor('oidc:elsewhere', ['https://ci'], 'https://us/else')
+  const table = trustTable([elsewhere, ours, theirs])
+  const of = (claims: Record<string, unknown>) =>
+    jwt({ iss: 'https://ci', aud: 'https://us', ...claims })
+
+  test('are told apart by what they require', () => {
+    assert.equal(table.select(of({ owner: '1' })), ours)
+    assert.equal(table.select(of({ owner: '2' })), theirs)
+  })
+
+  test('all refuse what none requires: the first is asked, and says why', () => {
+    assert.equal(table.select(of({ owner: '3' })), ours)
+    assert.equal(table.select(of({})), ours)
+  })
+
+  test('do not share another audience', () => {
+    assert.equal(table.select(of({ aud: 'https://us/else', owner: '1' })), elsewhere)
+    assert.equal(table.select(of({ aud: 'https://other', owner: '2' })), elsewhere)
+  })
+
+  test('are asked neither of them when both match: exactly one must', () => {
+    const twice = trustTable([ours, owned('oidc:again', '1'), theirs])
+    assert.throws(() => twice.select(of({ owner: '1' })), {
+      reason: 'entry_ambiguous',
+      detail: { entries: ['oidc:ours', 'oidc:again'] },
+    })
+    const careless = trustTable([ours, attestor('oidc:all', ['https://ci'], 'https://us')])
+    assert.throws(() => careless.select(of({ owner: '1' })), { reason: 'entry_ambiguous' })
+  })
 })
 
 test('an untrusted issuer costs a short detail, however many are trusted', () => {
