@@ -113,8 +113,8 @@ const BROKEN: readonly Row[] = [
   ['fast-jwt CVE-2026-35042: crit', ({ header }) => set(header, 'crit', ['x']), 'header_refused'],
   ['no kid', ({ header }) => unset(header, 'kid'), 'header_refused'],
   [
-    'more than 8 KiB',
-    ({ claims }) => set(claims, 'padding', 'x'.repeat(8192)),
+    'more than 16 KiB',
+    ({ claims }) => set(claims, 'padding', 'x'.repeat(16_384)),
     'evidence_too_large',
   ],
 ]

@@ -6,6 +6,9 @@
 
 import { readFile } from 'node:fs/promises'
 import { pathOf } from '../uri.ts'
+import { AgentError } from './failure.ts'
+
+export { AgentError }
 
 /** Where a projected service-account token is mounted by convention (see the README's pod snippet). */
 export const DEFAULT_TOKEN_FILE = '/var/run/secrets/countersign/token'
@@ -51,19 +54,6 @@ export type Agent = {
    * choose who gets the token. After a 401 once more, with a new token.
    */
   readonly fetch: typeof fetch
-}
-
-/** The broker said no, or could not be asked. `requestId` is what its operator needs to say why. */
-export class AgentError extends Error {
-  readonly code: string
-  readonly requestId: string | null
-
-  constructor(code: string, message: string, requestId: string | null, options?: ErrorOptions) {
-    super(message, options)
-    this.name = 'AgentError'
-    this.code = code
-    this.requestId = requestId
-  }
 }
 
 /** Reads a Kubernetes projected token. The kubelet replaces the file, so it is read for every request. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { Attestor, Identity } from '../../src/identity.ts'
+import { createDoor } from '../../src/net/fetch.ts'
 import { parseJwt } from '../../src/net/jwt.ts'
 import { type Reason, Refusal } from '../../src/refusal.ts'
 import type { TestClock } from './clock.ts'
@@ -29,4 +30,14 @@ export async function refused(
     return error
   }
   assert.fail(`accepted, expected ${reasons.join(' or ')}`)
+}
+
+/** The world of an attestor of JWT evidence, on a test's clock. Its warnings are heard by nobody. */
+export function worldOf(clock: TestClock) {
+  return {
+    door: createDoor({ timers: clock.timers }),
+    now: clock.now,
+    timers: clock.timers,
+    warn: () => {},
+  }
 }

@@ -1,0 +1,109 @@
+/** The settings of one AWS account in the configuration, and what their schema cannot say. */
+
+import { type Static, Type } from 'typebox'
+import type { Report } from '../../src/identity.ts'
+import { checkJwks, JwksSettings } from '../../src/net/keyreader.ts'
+import type { Algorithm } from '../../src/net/signature.ts'
+import { DURATION_PATTERN } from '../../src/units.ts'
+import { PARTITIONS } from './arn.ts'
+
+/** JSON Schema of a trust entry of kind `aws`. */
+export const AwsSettings = Type.Object(
+  {
+    account: Type.String({
+      pattern: '^[0-9]{12}$',
+      title: 'an account id of 12 digits',
+      description: 'The account whose roles may ask: 12 digits, in quotes.',
+    }),
+    issuer: Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      description:
+        "The account's own issuer URL, which iam:EnableOutboundWebIdentityFederation returned.",
+    }),
+    partition: Type.Optional(
+      Type.Enum([...PARTITIONS], { description: 'The partition of the account. Default: aws.' }),
+    ),
+    organization: Type.Optional(
+      Type.String({
+        pattern: '^o-[a-z0-9]{10,32}$',
+        title: 'the id of an organization, o-…',
+        description: 'The AWS organization that the account must be in when the token is issued.',
+      }),
+    ),
+    organizationPaths: Type.Optional(
+      Type.Array(
+        Type.String({
+          pattern: '^o-[a-z0-9]{10,32}/r-[a-z0-9]{4,32}(/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32})*/?$',
+          title: 'a path of organizational units, o-…/r-…/ou-…/',
+        }),
+        {
+          minItems: 1,
+          uniqueItems: true,
+          description:
+            'Organizational units, as o-…/r-…/ou-…/: the account must be in one of them, or below it.',
+        },
+      ),
+    ),
+    reservedRoles: Type.Optional(
+      Type.Enum(['refused', 'allowed'], {
+        description:
+          'Roles below aws-reserved/, which IAM Identity Center gives to people. Default: refused.',
+      }),
+    ),
+    jwks: Type.Optional(JwksSettings),
+    maxLifetime: Type.Optional(
+      Type.String({
+        pattern: DURATION_PATTERN,
+        description: 'The longest lifetime (exp minus iat) of a token that is taken. Default: 15m.',
+      }),
+    ),
+    maxAge: Type.Optional(
+      Type.String({
+        pattern: DURATION_PATTERN,
+        description: 'How long after its issue a token may be shown. Default: 5m.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'An AWS account whose roles may ask, by GetWebIdentityToken.',
+  },
+)
+export type AwsSettings = Static<typeof AwsSettings>
+
+/** What `SigningAlgorithm` of GetWebIdentityToken can be. */
+export const ALGORITHMS: readonly Algorithm[] = ['ES384', 'RS256']
+
+export const DEFAULT_MAX_LIFETIME = '15m'
+export const DEFAULT_MAX_AGE = '5m'
+
+/** An issuer of the partition `aws`. Other partitions have other hosts, which AWS does not document. */
+const ISSUER =
+  /^https:\/\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tokens\.sts\.global\.api\.aws$/
+
+/** Where the account's keys are. */
+export function jwksOf({ jwks, issuer }: AwsSettings): JwksSettings {
+  return jwks ?? { url: `${issuer}/.well-known/jwks.json` }
+}
+
+/** Reports every problem of the settings that needs more than one field to see. */
+export function checkAws(settings: AwsSettings, report: Report): void {
+  const { issuer, partition = 'aws', organization, organizationPaths = [] } = settings
+  if (partition === 'aws' && !ISSUER.test(issuer)) {
+    report(
+      ['issuer'],
+      'must be the URL of one account, https://<uuid>.tokens.sts.global.api.aws, without a trailing slash',
+    )
+  } else if (URL.parse(issuer)?.protocol !== 'https:' || issuer.endsWith('/')) {
+    report(['issuer'], 'must be an https URL without a trailing slash')
+  }
+  organizationPaths.forEach((path, index) => {
+    if (organization !== undefined && !path.startsWith(`${organization}/`)) {
+      report(['organizationPaths', index], `is not in ${organization}, the entry's organization`)
+    }
+  })
+  if (settings.jwks !== undefined) {
+    checkJwks(settings.jwks, issuer, (path, message) => report(['jwks', ...path], message))
+  }
+}
