@@ -3,6 +3,8 @@
 import { KINDS } from '../attestors/index.ts'
 import { ADVICE } from './advice.ts'
 import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
+import type { CertificateStatus } from './certificate.ts'
+import { issuerFault } from './config/trust.ts'
 import { type Config, policySettings } from './config.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
 import { type Geo, NO_GEO, openGeo } from './geo.ts'
@@ -19,6 +21,7 @@ import { sealer } from './seal.ts'
 import { keysSecret } from './secret.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
+import { type Traces, traced } from './traces.ts'
 import { trustTable } from './trust.ts'
 import { epochSeconds } from './units.ts'
 
@@ -37,6 +40,10 @@ export type World = {
   readonly warn: (detail: Detail, sentence: string) => void
   /** The door out; a test may hand in one with its own resolver. */
   readonly door?: Door
+  /** Where requests are traced; absent for nowhere. */
+  readonly traces?: Traces
+  /** The certificates of the listeners, for the metrics. */
+  readonly certificates?: () => readonly CertificateStatus[]
   /** Policies that are kept already, of the same settings: brokers of one process may share them. */
   readonly policies?: Policies
 }
@@ -58,15 +65,20 @@ export type Broker = {
   readonly metadata: MetadataRoom
   readonly policies: Policies
   readonly bodyLimitBytes: number
+  /** Null where nothing is traced. */
+  readonly traces: Traces | null
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
   /** Whether a valid request would be answered now. */
   ready(): boolean
+  /** It is not ready from now on, so that no further callers are sent here. It still answers. */
+  retire(): void
+  retired(): boolean
   attestors(): readonly AttestorHealth[]
   /** The event of a decision and why it was so; null when it is not kept. */
   explainDecision(id: string): Promise<ExplainedDecision | null>
   /** Ends background work and closes the store. Call it when no request is under way. */
-  close(): void
+  close(): Promise<void>
 }
 
 /**
@@ -76,10 +88,10 @@ export type Broker = {
  * @throws Error with a sentence for the operator
  */
 export async function createBroker(config: Config, world: World): Promise<Broker> {
-  const store = openSqlite(config.store.sqlite)
-  const cleanup: (() => void)[] = [() => store.close()]
-  const close = () => {
-    for (const end of cleanup.splice(0).reverse()) end()
+  const store = await openStore(config)
+  const cleanup: (() => void | Promise<void>)[] = [() => store.close()]
+  const close = async () => {
+    for (const end of cleanup.splice(0).reverse()) await end()
   }
   try {
     const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
@@ -106,7 +118,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     geo.watch()
     return assemble(config, world, { store, keys, policies, geo, attestors, sink, close })
   } catch (error) {
-    close()
+    await close()
     throw error
   }
 }
@@ -118,18 +130,29 @@ type Parts = {
   readonly geo: Geo
   readonly attestors: readonly Attestor[]
   readonly sink: AuditSink
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 function assemble(config: Config, world: World, parts: Parts): Broker {
   const { store, keys, policies, geo, attestors, sink, close } = parts
   const health = () => attestors.map((attestor) => attestor.health())
+  const { retentionSeconds } = config.audit
+  const audit = auditTo({ sink, store, retentionSeconds, now: world.now, warn: world.warn })
+  const seconds = () => epochSeconds(world.now())
+  let retired = false
+  const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
   const meter = createMeter(
-    { policies: () => policies.status(), attestors: health },
+    {
+      policies: () => policies.status(),
+      attestors: health,
+      unkept: audit.unkept,
+      keys: () => keys.lives(seconds()),
+      certificates: world.certificates ?? (() => []),
+      ready,
+      seconds,
+    },
     world.stopwatch,
   )
-  const { retentionSeconds } = config.audit
-  const audit = auditTo({ sink, store, retentionSeconds, now: world.now })
   const rooms = {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
@@ -143,34 +166,63 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     laps: meter.laps,
     ruled: meter.ruled,
   }
-  let closed = false
+  const traces = world.traces ?? null
   return {
     meter,
+    traces,
     policies,
     metadata: {
       issuer: config.issuer,
       scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
       assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
-      publishedKeys: () => keys.published(epochSeconds(world.now())),
+      publishedKeys: () => keys.published(seconds()),
     },
     bodyLimitBytes: config.listen.bodyLimitBytes,
-    exchange: (ask) => exchange(rooms, ask),
-    ready: () => !closed && audit.working() && health().some((attestor) => attestor.ready),
+    exchange: traces === null ? (ask) => exchange(rooms, ask) : traced(rooms, traces),
+    ready,
+    retire() {
+      retired = true
+    },
+    retired: () => retired,
     attestors: health,
     explainDecision: (id) => explained(audit, policies, id),
-    close() {
-      closed = true
-      close()
+    async close() {
+      retired = true
+      await close()
     },
   }
 }
 
-async function openKeys(config: Config, store: Store, world: World): Promise<SigningKeys> {
-  const secret = config.keys.secret?.reveal() ?? keysSecret(config.store.sqlite, world.warn)
+/**
+ * Opens the store that the configuration names.
+ * @throws Error with a sentence for the operator
+ */
+export async function openStore({ store }: Pick<Config, 'store'>): Promise<Store> {
+  if ('sqlite' in store) return openSqlite(store.sqlite)
+  const { openPostgres } = await import('./store/postgres/store.ts')
+  return openPostgres({ ...store.postgres, password: store.postgres.password?.reveal() ?? null })
+}
+
+/**
+ * Opens the signing keys of a store, and makes the first.
+ * @throws Error when `keys.secret` does not open them
+ */
+export async function openKeys(
+  config: Pick<Config, 'store' | 'keys'>,
+  store: Store,
+  world: Pick<World, 'now' | 'warn'>,
+): Promise<SigningKeys> {
+  const secret = config.keys.secret?.reveal() ?? ownSecret(config, world)
   const seal = sealer(secret, 'signing keys')
   const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
   await keys.refresh(epochSeconds(world.now()))
   return keys
+}
+
+function ownSecret({ store }: Pick<Config, 'store'>, world: Pick<World, 'warn'>): string {
+  if ('sqlite' in store) return keysSecret(store.sqlite, world.warn)
+  // The configuration was refused without it; a host application may have made one of its own.
+  throw new Error('keys.secret is required with store.postgres')
 }
 
 /**
@@ -180,13 +232,15 @@ async function openKeys(config: Config, store: Store, world: World): Promise<Sig
 export async function startAttestors(
   config: Config,
   world: Pick<World, 'now' | 'warn' | 'door'>,
-  cleanup: (() => void)[],
+  cleanup: (() => void | Promise<void>)[],
 ): Promise<readonly Attestor[]> {
   const door = world.door ?? createDoor()
-  const attestors = config.trust.map(({ kind, trust, audience, settings }) => {
+  const attestors = config.trust.map((entry) => {
+    const { kind, trust, audience, settings } = entry
     const row = KINDS.find((candidate) => candidate.kind === kind)
     if (row === undefined) throw new Error(`no attestor of kind ${kind}`)
-    const attestor = row.create(settings, { trust, audience }, { ...world, door })
+    const faultOf = (issuer: string) => issuerFault(entry, issuer, config.issuer, config.trust)
+    const attestor = row.create(settings, { trust, audience }, { ...world, door }, faultOf)
     cleanup.push(() => attestor.close())
     return attestor
   })
@@ -194,19 +248,30 @@ export async function startAttestors(
   return attestors
 }
 
-/** Rotates keys when they are due and forgets what is over. A failure is reported and tried again. */
+/**
+ * Rotates keys when they are due and forgets what is over, and reads the keys as soon as another replica has added
+ * one. A failure is reported and tried again.
+ */
 function startUpkeep(config: Config, world: World, store: Store, keys: SigningKeys): () => void {
+  const seconds = () => epochSeconds(world.now())
+  const failed = (error: unknown) =>
+    world.warn({ problem: (error as Error).message }, 'upkeep of keys and store failed')
   const timer = setInterval(async () => {
-    const now = epochSeconds(world.now())
     try {
-      await keys.refresh(now)
-      await store.prune(now, now - config.audit.retentionSeconds)
+      await keys.refresh(seconds())
+      await store.prune(seconds(), seconds() - config.audit.retentionSeconds)
     } catch (error) {
-      world.warn({ problem: (error as Error).message }, 'upkeep of keys and store failed')
+      failed(error)
     }
   }, UPKEEP_MS)
   timer.unref()
-  return () => clearInterval(timer)
+  const endListening = store.onChange((topic) => {
+    if (topic === 'signing_keys') keys.refresh(seconds()).catch(failed)
+  })
+  return () => {
+    clearInterval(timer)
+    endListening()
+  }
 }
 
 async function explained(

@@ -52,7 +52,7 @@ export function loadConfig(source: string | Uint8Array, options: LoadOptions): L
   const kinds = options.kinds ?? KINDS
   const schema = settingsSchema(kinds)
   examine(schema, document.value, [], find)
-  refuseReferences(document.value, ['keys', 'secret'], find)
+  refuseReferences(document.value, find)
   const written = resolvePaths(schema, document.value, options.baseDir)
   const config = isTree(written) ? readAll(written, options, kinds, find) : undefined
   const problems = find.problems()

@@ -33,6 +33,71 @@ export interface SigningKeys {
   published(now: number): { readonly keys: readonly JWK[] }
   /** Reads the store, and makes the first or the next key when it is due. Call it at start and often. */
   refresh(now: number): Promise<void>
+  /**
+   * Makes the next key before it is due. Reads the store first, so that a wrong `keys.secret` changes nothing.
+   *
+   * @param how `led`: published for the usual lead before it signs; there is nothing to do while the next key is
+   *   published already. `now`: signs as soon as a broker has read it, for a key that is no longer ours alone
+   * @returns the key that signs next, or now; and whether it was made by this call
+   * @throws Error with a sentence for the operator
+   */
+  rotate(now: number, how: 'led' | 'now'): Promise<{ readonly kid: string; readonly made: boolean }>
+  /** Every key of the store, as last read. */
+  lives(now: number): readonly KeyLife[]
+}
+
+/** `next`: published, does not sign yet. `retiring`: signs no longer, its tokens may be in use. `retired`: not published. */
+export type KeyState = 'next' | 'signing' | 'retiring' | 'retired'
+
+/** One key in time. All instants in epoch seconds. */
+export type KeyLife = {
+  readonly kid: string
+  readonly state: KeyState
+  /** Published from then on. */
+  readonly createdAt: number
+  readonly signsFrom: number
+  /** When a later key takes over, and when this one leaves the published set; null while no later key is known. */
+  readonly signsUntil: number | null
+  readonly publishedUntil: number | null
+  readonly publicJwk: JWK
+}
+
+type KeyInTime = Pick<KeyRecord, 'kid' | 'createdAt' | 'signsFrom'> & { readonly publicJwk: JWK }
+
+/**
+ * What each key is for at an instant. Of all keys whose time has come the last one signs.
+ *
+ * @param keys in the order of their sequence
+ */
+export function keyLives(keys: readonly KeyInTime[], now: number): readonly KeyLife[] {
+  const signing = keys.findLast((key) => key.signsFrom <= now) ?? keys[0]
+  return keys.map(({ kid, createdAt, signsFrom, publicJwk }, index) => {
+    const takeovers = keys.slice(index + 1).map((later) => later.signsFrom)
+    const signsUntil = takeovers.length === 0 ? null : Math.min(...takeovers)
+    const publishedUntil = signsUntil === null ? null : signsUntil + AFTERLIFE_SECONDS
+    const state = stateOf(kid === signing?.kid, signsUntil, publishedUntil, now)
+    return { kid, state, createdAt, signsFrom, signsUntil, publishedUntil, publicJwk }
+  })
+}
+
+function stateOf(
+  signs: boolean,
+  signsUntil: number | null,
+  publishedUntil: number | null,
+  now: number,
+): KeyState {
+  if (signs) return 'signing'
+  if (signsUntil === null || now < signsUntil) return 'next'
+  return publishedUntil === null || now < publishedUntil ? 'retiring' : 'retired'
+}
+
+/** The lives of keys as they are in the store: no secret is needed for it. */
+export function storedLives(records: readonly KeyRecord[], now: number): readonly KeyLife[] {
+  const keys = records.map((record) => ({
+    ...record,
+    publicJwk: JSON.parse(record.publicJwk) as JWK,
+  }))
+  return keyLives(keys, now)
 }
 
 type Loaded = {
@@ -50,10 +115,18 @@ type Loaded = {
  * @param seal opens and seals the private halves, with the key id as name
  */
 export function signingKeys(store: Store, seal: Seal, rotateEvery: number): SigningKeys {
+  const lead = Math.min(LEAD_SECONDS, rotateEvery / 2)
   let keys: readonly Loaded[] = []
+  let reads = 0
+  let latest = 0
 
   async function reload(): Promise<void> {
+    reads += 1
+    const read = reads
     const records = await store.listKeys()
+    // Reads can overtake each other; an older one must not take a newer key away again.
+    if (read < latest) return
+    latest = read
     const known = new Map(keys.map((key) => [key.kid, key]))
     keys = records.map((record) => known.get(record.kid) ?? load(record, seal))
   }
@@ -71,16 +144,26 @@ export function signingKeys(store: Store, seal: Seal, rotateEvery: number): Sign
       return current
     },
     published(now) {
-      const live = keys.filter((_, index) => {
-        const successor = keys[index + 1]
-        return successor === undefined || now < successor.signsFrom + AFTERLIFE_SECONDS
-      })
+      const live = keyLives(keys, now).filter(({ state }) => state !== 'retired')
       return { keys: live.map((key) => key.publicJwk) }
+    },
+    lives: (now) => keyLives(keys, now),
+    async rotate(now, how) {
+      await reload()
+      const last = keys.at(-1)
+      const next = keyLives(keys, now).find(({ state }) => state === 'next')
+      if (how === 'led' && next !== undefined) return { kid: next.kid, made: false }
+      const signsFrom = how === 'now' ? now : now + lead
+      const record = await createKey(seal, (last?.sequence ?? 0) + 1, now, signsFrom)
+      if (!(await store.addKey(record))) {
+        throw new Error('another process has just made a key; look at the list, then try again')
+      }
+      await reload()
+      return { kid: record.kid, made: true }
     },
     async refresh(now) {
       await reload()
       if (keys.length === 0) await add(1, now, now)
-      const lead = Math.min(LEAD_SECONDS, rotateEvery / 2)
       // A key that signs only in a far future was made while a clock was wrong; it must not stop rotation.
       const newest = keys.findLast((key) => key.signsFrom <= now + rotateEvery + lead)
       const last = keys.at(-1)
@@ -111,6 +194,11 @@ async function createKey(
     publicJwk,
     sealedPrivate: seal.seal(pkcs8, kid),
   }
+}
+
+/** @throws Error that names `keys.secret` when it does not open one of them */
+export function openAll(records: readonly KeyRecord[], seal: Seal): void {
+  for (const record of records) load(record, seal)
 }
 
 function load(record: KeyRecord, seal: Seal): Loaded {

@@ -14,6 +14,11 @@ import type { Detail } from './refusal.ts'
 
 const SECRET_BYTES = 32
 
+/** Where the secret of an embedded store is kept. @param database its path */
+export function secretPath(database: string): string {
+  return `${database}.secret`
+}
+
 /**
  * Reads the secret file of an embedded store, or makes it (mode 0600).
  *
@@ -26,7 +31,7 @@ export function keysSecret(
 ): string {
   const made = randomBytes(SECRET_BYTES).toString('base64url')
   if (database === ':memory:') return made
-  const path = `${database}.secret`
+  const path = secretPath(database)
   try {
     writeOnce(path, made)
     warn(

@@ -6,26 +6,19 @@
 import { readFileSync } from 'node:fs'
 import { ADVICE } from '../advice.ts'
 import { startAttestors } from '../broker.ts'
-import type { Config } from '../config.ts'
 import type { Attestor } from '../identity.ts'
-import { createDoor, type Door, DoorError } from '../net/fetch.ts'
+import { createDoor } from '../net/fetch.ts'
 import { parseJwt } from '../net/jwt.ts'
 import { renderProblem } from '../problem.ts'
 import { Refusal } from '../refusal.ts'
 import { trustTable } from '../trust.ts'
 import { epochSeconds } from '../units.ts'
-import { pathOf } from '../uri.ts'
 import { findProblems } from './check.ts'
 import { type Command, parseOptions, type Terminal } from './command.ts'
+import { doubtful, type Finding, well, wrong } from './doctor/finding.ts'
+import { examineCertificates, examineIssuer } from './doctor/listeners.ts'
+import { examineStore } from './doctor/store.ts'
 import { CONFIG_OPTION, loadFile } from './settings.ts'
-
-/** One thing looked at. `advice` is empty when it is well. */
-type Finding = {
-  readonly about: string
-  readonly state: 'ok' | 'warning' | 'wrong'
-  readonly text: string
-  readonly advice: string
-}
 
 /** More than this between two clocks, and short-lived tokens are refused, seconds. */
 const MAX_SKEW_SECONDS = 30
@@ -69,66 +62,59 @@ async function examine(
   if (problems.length === 0) findings.push(well('configuration and policies', 'no problem'))
 
   const door = createDoor()
+  const now = epochSeconds(terminal.now())
+  findings.push(...(await examineStore(loaded.config, now)))
+  findings.push(...examineCertificates(loaded.config, now))
   findings.push(await examineIssuer(loaded.config, door))
-  const cleanup: (() => void)[] = []
+  const cleanup: (() => void | Promise<void>)[] = []
   try {
     const attestors = await startAttestors(
       loaded.config,
       { now: terminal.now, warn: () => undefined, door },
       cleanup,
     )
-    for (const attestor of attestors) findings.push(...examineTrust(attestor))
+    for (const attestor of attestors) {
+      findings.push(...examineTrust(attestor), ...examineCluster(attestor))
+    }
     if (tokenFile !== undefined) findings.push(await examineToken(attestors, tokenFile, terminal))
   } finally {
-    for (const end of cleanup) end()
+    for (const end of cleanup) await end()
   }
   return findings
 }
 
-/** Whether what answers at the issuer is a broker of this issuer. */
-async function examineIssuer({ issuer }: Config, door: Door): Promise<Finding> {
-  const about = `issuer ${issuer}`
-  const { origin } = new URL(issuer)
-  const url = `${origin}/.well-known/oauth-authorization-server${pathOf(issuer)}`
-  try {
-    const { body } = await door({ url, allow: [origin], allowPrivate: true, json: true })
-    const document = JSON.parse(body) as Record<string, unknown>
-    if (document['issuer'] === issuer) return well(about, 'its metadata is ours')
-    return wrong(
-      about,
-      `its metadata names ${document['issuer']}`,
-      'Another server answers at this URL.',
-    )
-  } catch (error) {
-    const text = error instanceof DoorError ? error.message : `${url} is not JSON`
-    const advice = 'Start the broker, or look at its TLS proxy, DNS and certificate.'
-    return { about, state: 'warning', text, advice }
-  }
-}
-
 function examineTrust(attestor: Attestor): readonly Finding[] {
-  const { ready, keys, problem, clockSkewSeconds } = attestor.health()
+  const { ready, keys, problem, clockSkewSeconds, cluster = [] } = attestor.health()
   const about = `trust ${attestor.trust}`
   const found: Finding[] = []
   if (!ready) {
     const advice =
       'Compare `issuer` and `jwks` of the entry with the cluster; see attestors/README.md.'
-    found.push(wrong(about, problem ?? 'no keys yet', advice))
+    const unwatched = cluster.some(({ fresh }) => !fresh) ? 'the cluster is not known yet' : null
+    found.push(wrong(about, problem ?? unwatched ?? 'no keys yet', advice))
   } else if (problem === null) {
-    found.push(well(about, `${keys} keys; tokens need aud ${attestor.audience}`))
+    const { audience, audiences = [audience] } = attestor
+    found.push(well(about, `${keys} keys; tokens need aud ${audiences.join(' or ')}`))
   } else {
-    found.push({
-      about,
-      state: 'warning',
-      text: problem,
-      advice: 'The keys from before are in use.',
-    })
+    found.push(doubtful(about, problem, 'The keys from before are in use.'))
   }
   if (clockSkewSeconds !== null && Math.abs(clockSkewSeconds) > MAX_SKEW_SECONDS) {
     const text = `this host's clock differs by ${clockSkewSeconds} s from the issuer's`
     found.push(wrong(`clock, ${attestor.trust}`, text, 'Run NTP on both.'))
   }
   return found
+}
+
+/** What is watched, collection by collection: each needs permissions of its own. */
+function examineCluster(attestor: Attestor): readonly Finding[] {
+  const { cluster = [], trust } = attestor.health()
+  return cluster.map(({ collection, fresh, objects, problem, needs }) => {
+    const about = `cluster ${trust}, ${collection}`
+    if (fresh && problem === null) return well(about, `${objects} known`)
+    const advice = `Needs ${needs}; see attestors/README.md.`
+    const state = fresh ? 'warning' : 'wrong'
+    return { about, state, text: problem ?? 'not read yet', advice }
+  })
 }
 
 async function examineToken(
@@ -148,14 +134,6 @@ async function examineToken(
     const detail = Object.entries(error.detail).map(([name, value]) => `${name} ${value}`)
     return wrong(about, [error.reason, ...detail].join(', '), ADVICE[error.reason])
   }
-}
-
-function well(about: string, text: string): Finding {
-  return { about, state: 'ok', text, advice: '' }
-}
-
-function wrong(about: string, text: string, advice: string): Finding {
-  return { about, state: 'wrong', text, advice }
 }
 
 function print({ about, state, text, advice }: Finding, terminal: Terminal): void {

@@ -10,7 +10,8 @@ export const command: Command = {
   --config FILE   the configuration (default countersign.yaml)
 
 Audit events go to standard output unless audit.file is set; the log goes to standard error.
-SIGTERM drains: requests under way are answered, new ones are not taken.`,
+SIGTERM drains: /readyz says no and requests are served on for listen.linger; then those under way are answered, for
+20 seconds at most, and no new ones are taken. A second signal ends the process at once.`,
 
   async run(args, terminal) {
     const { values } = parseOptions(args, { options: CONFIG_OPTION })

@@ -84,7 +84,7 @@ function audienceFault(
   if (canonical !== audience)
     return `must be written ${quote(canonical)}: audiences are compared byte by byte`
   if (audience === issuer) return 'is the issuer; a token for it would be evidence for this server'
-  const entry = trust.find((candidate) => candidate.audience === audience)
+  const entry = trust.find(({ audiences }) => audiences.includes(audience))
   if (entry !== undefined) {
     return `is the audience of ${quote(entry.trust)}; a token for this resource would be evidence for this server`
   }

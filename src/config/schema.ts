@@ -6,34 +6,20 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import type { AttestorKind } from '../identity.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../units.ts'
+import { AdminSettings } from './admin.ts'
+import { duration, filePath, NAME, NAME_TITLE, named, port, strict, text } from './parts.ts'
+import { StoreSettings } from './store.ts'
+import { TelemetrySettings } from './telemetry.ts'
 
 /** What stands where a setting is left out. */
 export const DEFAULTS = {
   listen: { host: '0.0.0.0', port: 8443, bodyLimit: '64KiB' },
-  admin: { host: '127.0.0.1', port: 9443 },
-  sqlite: '/var/lib/countersign/state.db',
   rotateEvery: '30d',
   retention: '7d',
   maxTtl: '15m',
 } as const
 
-const strict = { additionalProperties: false }
-const NAME = '^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$'
-const NAME_TITLE = 'a name of at most 63 letters, digits, dots, dashes and underscores'
-
-const text = (description: string) => Type.String({ minLength: 1, maxLength: 2048, description })
-const filePath = (description: string) =>
-  Type.String({ minLength: 1, maxLength: 2048, format: 'path', description })
-const port = (fallback: number) => Type.Integer({ minimum: 0, maximum: 65_535, default: fallback })
-const duration = (fallback: string, description: string) =>
-  Type.String({
-    pattern: DURATION_PATTERN,
-    default: fallback,
-    description,
-  })
 const zone = text('An IANA time zone, such as Europe/Berlin')
-const named = <Part extends TSchema>(part: Part) =>
-  Type.Record(Type.String({ pattern: NAME }), part, strict)
 
 const listen = Type.Object(
   {
@@ -42,7 +28,11 @@ const listen = Type.Object(
     tls: Type.Optional(
       Type.Object(
         { cert: filePath('Certificate chain'), key: filePath('Its private key') },
-        { ...strict, description: 'PEM files. Without: plain HTTP, behind a TLS proxy' },
+        {
+          ...strict,
+          description:
+            'PEM files, read again when they change. Without: plain HTTP, behind a TLS proxy',
+        },
       ),
     ),
     bodyLimit: Type.Optional(
@@ -58,19 +48,16 @@ const listen = Type.Object(
         description: 'CIDRs whose X-Forwarded-For is believed',
       }),
     ),
+    linger: Type.Optional(
+      Type.String({
+        pattern: DURATION_PATTERN,
+        description:
+          'How long requests are still served after SIGTERM, while /readyz says no; at most 5m. Without: not at all',
+      }),
+    ),
   },
   strict,
 )
-
-const admin = Type.Object(
-  {
-    host: Type.Optional(Type.String({ minLength: 1, default: DEFAULTS.admin.host })),
-    port: Type.Optional(port(DEFAULTS.admin.port)),
-  },
-  { ...strict, description: 'Metrics and decisions: on a loopback address only' },
-)
-
-const store = Type.Object({ sqlite: filePath('The database file') }, strict)
 
 const keys = Type.Object(
   {
@@ -174,10 +161,11 @@ const common = {
 const fixed = {
   issuer: text('The exact URL of this server, without a trailing slash'),
   listen: Type.Optional(listen),
-  admin: Type.Optional(admin),
-  store: Type.Optional(store),
+  admin: Type.Optional(AdminSettings),
+  store: Type.Optional(StoreSettings),
   keys: Type.Optional(keys),
   audit: Type.Optional(audit),
+  telemetry: Type.Optional(TelemetrySettings),
   resources: Type.Array(resource, { minItems: 1, maxItems: 10_000 }),
   policies,
 }

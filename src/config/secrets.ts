@@ -5,7 +5,7 @@
 
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { type Findings, quote, type SettingPath } from './findings.ts'
+import { type Findings, quote, renderPath, type SettingPath } from './findings.ts'
 import { isTree } from './shape.ts'
 
 const MIN_CHARACTERS = 32
@@ -55,18 +55,39 @@ export function readSecret(
   find: Findings,
   outside: Outside,
 ): Secret | null {
+  const found = readReference(written, path, find, outside)
+  if (found === null) return null
+  if (found.value.length < MIN_CHARACTERS) {
+    find.error(path, `has ${found.value.length} characters; at least ${MIN_CHARACTERS} are needed`)
+  }
+  if (found.isLiteral) warnOfLiteral(path, find)
+  return new Secret(found.value)
+}
+
+/** Says that a secret stands where whoever reads the configuration sees it. */
+export function warnOfLiteral(path: SettingPath, find: Findings): void {
+  find.warn(path, `is written in the file itself; use ${NOTATION}`)
+}
+
+/** What a setting refers to, and whether it is the setting itself. */
+export type Referred = { readonly value: string; readonly isLiteral: boolean }
+
+/**
+ * Follows `${…}` where there is one. No message repeats what was found.
+ * @returns null when a problem was reported
+ */
+export function readReference(
+  written: string,
+  path: SettingPath,
+  find: Findings,
+  outside: Outside,
+): Referred | null {
   const found = lookUp(written, outside)
   if ('fault' in found) {
     find.error(path, found.fault)
     return null
   }
-  if (found.value.length < MIN_CHARACTERS) {
-    find.error(path, `has ${found.value.length} characters; at least ${MIN_CHARACTERS} are needed`)
-  }
-  if (found.value === written) {
-    find.warn(path, `is written in the file itself; use ${NOTATION}`)
-  }
-  return new Secret(found.value)
+  return { value: found.value, isLiteral: found.value === written }
 }
 
 function lookUp(
@@ -91,13 +112,19 @@ function lookUp(
   }
 }
 
-/** Reports `${…}` in every setting but `allowed`. */
-export function refuseReferences(value: unknown, allowed: SettingPath, find: Findings): void {
+/** The settings in which a reference is followed. */
+const SECRETS: readonly SettingPath[] = [
+  ['keys', 'secret'],
+  ['store', 'postgres'],
+]
+
+/** Reports `${…}` in every setting that holds no secret. */
+export function refuseReferences(value: unknown, find: Findings): void {
+  const names = SECRETS.map(renderPath)
   const walk = (part: unknown, path: SettingPath): void => {
     if (typeof part === 'string') {
-      if (LOOKS_LIKE_REFERENCE.test(part) && path.join('/') !== allowed.join('/')) {
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: the notation of the file
-        find.error(path, 'holds ${…}, which is read only in keys.secret')
+      if (LOOKS_LIKE_REFERENCE.test(part) && !names.includes(renderPath(path))) {
+        find.error(path, `holds \${…}, which is read only in ${names.join(' and ')}`)
       }
     } else if (Array.isArray(part)) {
       part.forEach((item, index) => {

@@ -1,10 +1,12 @@
 /** The settings of the server itself: where it listens, what it keeps, and for how long. */
 
 import { bytes, seconds } from '../units.ts'
+import { type AdminConfig, readAdmin, type TlsConfig } from './admin.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
-import { IN_MEMORY } from './paths.ts'
 import { DEFAULTS, type RawSettings } from './schema.ts'
 import { type Outside, readSecret, type Secret } from './secrets.ts'
+import { readStore, type StoreConfig } from './store.ts'
+import { readTelemetry, type TelemetryConfig } from './telemetry.ts'
 import { cidrFault, hostFault, isLoopback, issuerFault } from './uris.ts'
 
 /** The public listener. */
@@ -12,18 +14,20 @@ export type ListenConfig = {
   readonly host: string
   readonly port: number
   /** Paths of PEM files; null for plain HTTP. */
-  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly tls: TlsConfig | null
   /** The longest form that the token endpoint reads, bytes. */
   readonly bodyLimitBytes: number
   /** CIDRs whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[]
+  /** How long requests are still served once the broker is told to stop. */
+  readonly lingerSeconds: number
 }
 
 /** Signing keys. */
 export type KeysConfig = {
   readonly algorithm: 'ES256'
   readonly rotateEverySeconds: number
-  /** Encrypts private keys in the store. Null: the store makes one beside the database. */
+  /** Encrypts private keys in the store. Null: the embedded store makes one beside its file. */
   readonly secret: Secret | null
 }
 
@@ -31,12 +35,12 @@ export type KeysConfig = {
 export type ServerConfig = {
   readonly issuer: string
   readonly listen: ListenConfig
-  /** The loopback listener for metrics and decisions. */
-  readonly admin: { readonly host: string; readonly port: number }
-  readonly store: { readonly sqlite: string }
+  readonly admin: AdminConfig
+  readonly store: StoreConfig
   readonly keys: KeysConfig
   /** `file` is null for standard output. */
   readonly audit: { readonly file: string | null; readonly retentionSeconds: number }
+  readonly telemetry: TelemetryConfig
 }
 
 /** Reads the server's settings. What the schema refused keeps its default and is not judged. */
@@ -47,12 +51,13 @@ export function readServer(
 ): ServerConfig {
   const issuer = readIssuer(find.part(raw, [], 'issuer'), find)
   const listen = readListen(raw.listen, issuer, find)
+  const store = readStore(find.part(raw, [], 'store'), find, outside)
   return {
     issuer,
     listen,
-    admin: readAdmin(raw.admin, listen, find),
-    store: { sqlite: readSqlite(raw.store, find) },
-    keys: readKeys(raw.keys, find, outside),
+    admin: readAdmin(raw.admin, issuer, listen.port, find),
+    store,
+    keys: readKeys(raw.keys, 'postgres' in store, find, outside),
     audit: {
       file: find.part(raw.audit, ['audit'], 'file') ?? null,
       retentionSeconds: boundedSeconds(
@@ -62,6 +67,7 @@ export function readServer(
         find,
       ),
     },
+    telemetry: readTelemetry(raw.telemetry, find),
   }
 }
 
@@ -87,17 +93,6 @@ function readIssuer(raw: string | undefined, find: Findings): string {
   const fault = raw === undefined ? undefined : issuerFault(raw)
   if (fault !== undefined) find.error(['issuer'], fault)
   return fault === undefined ? (raw ?? '') : ''
-}
-
-function readSqlite(raw: RawSettings['store'], find: Findings): string {
-  const sqlite = find.part(raw, ['store'], 'sqlite') ?? DEFAULTS.sqlite
-  if (sqlite === IN_MEMORY) {
-    find.warn(
-      ['store', 'sqlite'],
-      'is in memory: keys and spent evidence are forgotten at the next start',
-    )
-  }
-  return sqlite
 }
 
 function readListen(raw: RawSettings['listen'], issuer: string, find: Findings): ListenConfig {
@@ -127,36 +122,28 @@ function readListen(raw: RawSettings['listen'], issuer: string, find: Findings):
   if (bodyLimitBytes < bytes('16KiB') || bodyLimitBytes > bytes('1MiB')) {
     find.error([...at, 'bodyLimit'], `is ${bodyLimit}, but must be from 16KiB to 1MiB`)
   }
-  return { host, port, tls, bodyLimitBytes, trustedProxies }
+  const linger = find.part(raw, at, 'linger')
+  const lingerSeconds =
+    linger === undefined
+      ? 0
+      : boundedSeconds(linger, { least: '1s', most: '5m' }, [...at, 'linger'], find)
+  return { host, port, tls, bodyLimitBytes, trustedProxies, lingerSeconds }
 }
 
-function readAdmin(
-  raw: RawSettings['admin'],
-  listen: ListenConfig,
+function readKeys(
+  raw: RawSettings['keys'],
+  shared: boolean,
   find: Findings,
-): ServerConfig['admin'] {
-  const at = ['admin']
-  const host = find.part(raw, at, 'host') ?? DEFAULTS.admin.host
-  const port = find.part(raw, at, 'port') ?? DEFAULTS.admin.port
-  const unusable = hostFault(host)
-  if (unusable !== undefined) {
-    find.error([...at, 'host'], unusable)
-  } else if (!isLoopback(host)) {
-    find.error(
-      [...at, 'host'],
-      `is ${quote(host)}, but must be a loopback address: this listener asks nobody who they are, and metrics and decisions would be public`,
-    )
-  }
-  // Port 0 lets the system choose.
-  if (port !== 0 && port === listen.port) {
-    find.error([...at, 'port'], `is ${port}, which listen.port uses already`)
-  }
-  return { host, port }
-}
-
-function readKeys(raw: RawSettings['keys'], find: Findings, outside: Outside): KeysConfig {
+  outside: Outside,
+): KeysConfig {
   const at = ['keys']
   const secret = find.part(raw, at, 'secret')
+  if (shared && secret === undefined && find.sound([...at, 'secret'])) {
+    find.error(
+      [...at, 'secret'],
+      'is required with store.postgres: every replica opens the signing keys with it',
+    )
+  }
   return {
     algorithm: 'ES256',
     rotateEverySeconds: boundedSeconds(

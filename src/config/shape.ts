@@ -138,7 +138,7 @@ function patternName(pattern: string): string {
 function typeSentence(type: string, value: unknown): string {
   const wanted = TYPE_NAMES[type] ?? type
   if (value === null) return `has no value; it must be ${wanted}`
-  const quoted = type === 'string' && typeof value !== 'object' ? '; put it in quotes' : ''
+  const quoted = type.startsWith('string') && typeof value !== 'object' ? '; put it in quotes' : ''
   return `is ${shown(value)}, but must be ${wanted}${quoted}`
 }
 
@@ -149,6 +149,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   object: 'a mapping (key: value)',
   array: 'a list',
+  'string,array': 'text or a list of texts',
 }
 
 function oneOf(allowed: readonly unknown[], value: unknown): string {

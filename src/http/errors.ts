@@ -8,7 +8,6 @@ import type { Carrier } from '../identity.ts'
 import { type Answer, REASONS, type Reason, Refusal } from '../refusal.ts'
 import { allowAnyOrigin } from './cors.ts'
 import type { Form } from './form.ts'
-import type { Meter } from './metrics.ts'
 
 /** An error body. `request_id` is the decision id, also in `X-Request-Id`. */
 export type ErrorBody = {
@@ -49,21 +48,26 @@ const FRAMEWORK_REASONS: Readonly<Record<string, Reason | undefined>> = {
   ECONNRESET: 'form_malformed',
 }
 
+/** Hears of every refusal, with the id of its request. */
+export type CountsRefusals = {
+  refused(reason: Reason | 'internal_error', id: string): void
+}
+
 /** The one exit for everything that was thrown while a request was served. */
-export function errorHandler(meter: Pick<Meter, 'refused'>) {
+export function errorHandler(counts: CountsRefusals) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): unknown => {
     allowAnyOrigin(reply)
     const refusal = asRefusal(error)
     if (refusal === null) {
       request.log.error({ err: error, id: request.id }, 'internal error')
-      meter.refused('internal_error')
+      counts.refused('internal_error', request.id)
       return answerError(reply, 500, {
         error: 'server_error',
         error_description: 'The server met an unexpected condition.',
         request_id: request.id,
       })
     }
-    meter.refused(refusal.reason)
+    counts.refused(refusal.reason, request.id)
     return answerRefusal(refusal, request, reply)
   }
 }

@@ -2,10 +2,11 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Lap, Stage } from '../exchange.ts'
-import type { AttestorHealth } from '../identity.ts'
+import type { AttestorHealth, CollectionHealth } from '../identity.ts'
 import type { PolicyStatus } from '../policies.ts'
 import type { Decision } from '../policy/question.ts'
 import type { Reason } from '../refusal.ts'
+import { type Operations, registerOperations } from './operations.ts'
 
 /** Counts and times requests. */
 export type Meter = {
@@ -20,9 +21,11 @@ export type Meter = {
 }
 
 /** What is read when Prometheus asks, rather than counted. */
-export type Gauges = {
+export type Gauges = Operations & {
   readonly policies: () => PolicyStatus
   readonly attestors: () => readonly AttestorHealth[]
+  /** Events that the store could not keep, since the start. */
+  readonly unkept: () => number
 }
 
 /** Stages run from microseconds (a cached key) to seconds (a slow dependency). */
@@ -55,6 +58,8 @@ export function createMeter(gauges: Gauges, stopwatch: () => number): Meter {
     registers,
   })
   registerGauges(gauges, registry)
+  clusterGauges(gauges, registry)
+  registerOperations(gauges, registry)
 
   return {
     ruled(decision) {
@@ -111,6 +116,15 @@ function registerGauges(gauges: Gauges, registry: Registry): void {
       this.inc(gauges.policies().failures)
     },
   })
+  new Counter({
+    name: 'countersign_decisions_unkept_total',
+    help: 'Decisions that are in the audit log only, because the store could not keep them.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(gauges.unkept())
+    },
+  })
   new Gauge({
     name: 'countersign_policies_age_seconds',
     help: 'Seconds since the policies in force were loaded.',
@@ -131,4 +145,42 @@ function registerGauges(gauges: Gauges, registry: Registry): void {
       }
     },
   })
+}
+
+/** One series for each collection of each cluster that is watched. */
+function clusterGauges(gauges: Gauges, registry: Registry): void {
+  const rows: readonly (readonly [string, string, (state: CollectionHealth) => number | null])[] = [
+    [
+      'countersign_cluster_synced',
+      '1 while a collection of a cluster is known and fresh, else 0.',
+      ({ fresh }) => (fresh ? 1 : 0),
+    ],
+    [
+      'countersign_cluster_age_seconds',
+      'Seconds since the API server was last heard for a collection.',
+      ({ ageSeconds }) => ageSeconds,
+    ],
+    [
+      'countersign_cluster_objects',
+      'Objects of a collection that are known.',
+      ({ objects }) => objects,
+    ],
+  ]
+  for (const [name, help, read] of rows) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['trust', 'collection'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const { trust, cluster = [] } of gauges.attestors()) {
+          for (const state of cluster) {
+            const value = read(state)
+            if (value !== null) this.set({ trust, collection: state.collection }, value)
+          }
+        }
+      },
+    })
+  }
 }

@@ -9,6 +9,7 @@ import { errorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
 import { metadataRoutes } from './metadata.ts'
 import { parseFormBody, tokenRoute } from './token.ts'
+import { traceRequests } from './trace.ts'
 
 /**
  * A Fastify plugin with every public endpoint of a broker. Mount it at the root of the server that answers for the
@@ -24,7 +25,15 @@ export function countersign(broker: Broker) {
       { parseAs: 'string' },
       parseFormBody,
     )
-    app.setErrorHandler(errorHandler(broker.meter))
+    const { meter, traces } = broker
+    app.setErrorHandler(
+      errorHandler({
+        refused(reason, id) {
+          meter.refused(reason)
+          traces?.of(id)?.refuse(reason)
+        },
+      }),
+    )
     app.addHook('onRequest', (request, reply, done) => {
       // Ours, whatever the host numbers its requests with: it is the decision id and the token's jti.
       request.id = randomUUID()
@@ -35,6 +44,7 @@ export function countersign(broker: Broker) {
     metadataRoutes(app, broker.metadata)
     const below = `${pathOf(broker.metadata.issuer)}/token`
     preflight(app, below, 'POST')
+    if (traces !== null) traceRequests(app, below, traces)
     tokenRoute(app, below, broker)
   }
 }

@@ -1,6 +1,7 @@
 /** The two listeners, with every limit that keeps a hostile client from costing more than it should. */
 
-import { randomUUID } from 'node:crypto'
+import { constants, randomUUID } from 'node:crypto'
+import { Server } from 'node:https'
 import type { Socket } from 'node:net'
 import Fastify, {
   type FastifyBaseLogger,
@@ -9,6 +10,8 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import type { Broker } from '../broker.ts'
+import type { Certificate } from '../certificate.ts'
+import type { Access } from './access.ts'
 import { adminRoutes } from './admin.ts'
 import { answerError } from './errors.ts'
 import { countersign } from './plugin.ts'
@@ -26,13 +29,20 @@ export type ListenerOptions = {
   readonly logger: FastifyBaseLogger
   /** CIDRs whose X-Forwarded-For is believed; the rightmost address that is not among them is the source. */
   readonly trustedProxies: readonly string[]
-  /** PEM text; absent for plain HTTP. */
-  readonly tls: { readonly cert: string; readonly key: string } | null
+  /** Null for plain HTTP. */
+  readonly tls: Certificate | null
+}
+
+/** How the admin listener is reached, and by whom. */
+export type AdminOptions = {
+  readonly logger: FastifyBaseLogger
+  readonly tls: Certificate | null
+  readonly access: Access
 }
 
 /** Builds the public server. It does not listen yet. */
 export function publicServer(broker: Broker, options: ListenerOptions): FastifyInstance {
-  const app = bare(options)
+  const app = bare(options, broker.retired)
   app.register(countersign(broker))
   app.setNotFoundHandler((request, reply) =>
     answerError(reply.header('x-request-id', request.id), 404, {
@@ -44,14 +54,29 @@ export function publicServer(broker: Broker, options: ListenerOptions): FastifyI
   return app
 }
 
-/** Builds the admin server, for the loopback interface only: metrics and decisions. */
-export function adminServer(broker: Broker, logger: FastifyBaseLogger): FastifyInstance {
-  const app = bare({ logger, trustedProxies: [], tls: null })
-  adminRoutes(app, broker)
+/** Builds the admin server: metrics and decisions. */
+export function adminServer(broker: Broker, options: AdminOptions): FastifyInstance {
+  const { logger, tls, access } = options
+  const app = bare({ logger, trustedProxies: [], tls }, broker.retired)
+  adminRoutes(app, broker, access)
   return app
 }
 
-function bare({ logger, trustedProxies, tls }: ListenerOptions): FastifyInstance {
+/** Handshakes from now on use this certificate; open connections stay as they are. */
+export function renewCertificate(app: FastifyInstance, certificate: Certificate): void {
+  if (app.server instanceof Server) app.server.setSecureContext(secured(certificate))
+}
+
+/** A caller that shows a certificate is verified in each handshake: a resumed session would skip that. */
+function secured({ cert, key, ca }: Certificate) {
+  if (ca === null) return { cert, key }
+  return { cert, key, ca, secureOptions: constants.SSL_OP_NO_TICKET }
+}
+
+function bare(
+  { logger, trustedProxies, tls }: ListenerOptions,
+  retired: () => boolean,
+): FastifyInstance {
   const http = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -70,26 +95,29 @@ function bare({ logger, trustedProxies, tls }: ListenerOptions): FastifyInstance
     connectionTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     forceCloseConnections: 'idle',
-    return503OnClosing: true,
+    // Whoever had a connection before the end began is still answered; then it is told to close.
+    return503OnClosing: false,
     clientErrorHandler: malformed,
     frameworkErrors: (_error, request, reply) => {
       refuseRequest(request.id, reply)
     },
-    ...(tls === null ? { http } : { https: { ...http, ...tls } }),
+    ...(tls === null
+      ? { http }
+      : { https: { ...http, ...secured(tls), requestCert: tls.ca !== null } }),
   }) as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
-  drainConnections(app)
+  drainConnections(app, retired)
   return app
 }
 
-/** While it closes, each answer ends its connection: else the last ones would idle until their timeout. */
-function drainConnections(app: FastifyInstance): void {
+/** Before the end each answer ends its connection: callers move on, and none is left idle when the listener closes. */
+function drainConnections(app: FastifyInstance, retired: () => boolean): void {
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
   })
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) reply.header('connection', 'close')
+    if (closing || retired()) reply.header('connection', 'close')
     done()
   })
 }

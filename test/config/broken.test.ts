@@ -20,7 +20,13 @@ const CLAIMS = '{ team: { fact: namespaceLabels.team, grade: B } }'
 const DATES = '[2026-12-24..2027-01-02, 2026-05-01]'
 const MEMBER = `'ServiceAccount::"prod-eu/payments/settlement"'`
 const SECRET = '"${file:keys.secret}"'
-const PUBLIC = 'this listener asks nobody who they are, and metrics and decisions would be public'
+const PUBLIC =
+  'not a loopback address: admin.auth is needed, because metrics and decisions would be public'
+const OVERHEARD =
+  'not a loopback address: admin.tls is needed, because whoever listens in would learn what callers show'
+const ADMIN = 'admin: { host: 127.0.0.1, port: 9443 }'
+const AUTH = 'auth: { allow: { metrics: [a] }, tokenreview: { inCluster: true } }'
+const TLS = 'tls: { cert: c, key: k }'
 const NOT_A_SCOPE = 'not a scope: printable ASCII without space, " and \\'
 const NOT_A_DAY = 'not a day (2026-05-01) or a range of days (2026-12-24..2027-01-02)'
 const RESERVED = 'is a claim with a meaning of its own; choose another name'
@@ -39,7 +45,7 @@ const rows: readonly Row[] = [
   ['an issuer with the default port', ISSUER, 'issuer: ▸https://cs.example.com:443\n', 'issuer must be written "https://cs.example.com"'],
   ['a public http issuer', ISSUER, 'issuer: ▸http://cs.example.com\n', 'issuer must begin with https://; http is only for a loopback host'],
   ['an unknown section', 'audit:', '▸audits:', 'audits is not a setting; did you mean "audit"?'],
-  ['a section of a later version', 'audit:', '▸users:', 'users is not a setting; allowed here: issuer, listen, admin, store, keys, audit, resources, policies, trust'],
+  ['a section of a later version', 'audit:', '▸users:', 'users is not a setting; allowed here: issuer, listen, admin, store, keys, audit, telemetry, resources, policies, trust'],
   ['an unknown setting', 'port: 8443', '▸prot: 8443', 'listen.prot is not a setting; did you mean "port"?'],
   ['a section that is a value', 'admin: { host: 127.0.0.1, port: 9443 }', 'admin: ▸9443', 'admin is 9443, but must be a mapping (key: value)'],
   ['a port in quotes', 'port: 8443', 'port: ▸"8443"', 'listen.port is "8443", but must be a whole number'],
@@ -55,11 +61,27 @@ const rows: readonly Row[] = [
   ['a proxy that is no network', '10.0.0.0/8', '▸10.0.0.1', 'listen.trustedProxies[0] is "10.0.0.1", not a network such as 10.0.0.0/8, 192.0.2.7/32 or fd00::/8'],
   ['a network that is too long', '10.0.0.0/8', '▸10.0.0.0/33', 'listen.trustedProxies[0] is "10.0.0.0/33", not a network such as 10.0.0.0/8, 192.0.2.7/32 or fd00::/8'],
   ['the whole internet as proxy', '10.0.0.0/8', '▸0.0.0.0/0', 'listen.trustedProxies[0] is "0.0.0.0/0": every caller would be a trusted proxy'],
-  ['a public admin listener', 'host: 127.0.0.1', 'host: ▸0.0.0.0', `admin.host is "0.0.0.0", but must be a loopback address: ${PUBLIC}`],
-  ['an admin listener on an IPv6 address', 'host: 127.0.0.1', 'host: ▸"::"', `admin.host is "::", but must be a loopback address: ${PUBLIC}`],
+  ['a public admin listener', 'host: 127.0.0.1', 'host: ▸0.0.0.0', `admin.host is "0.0.0.0", ${PUBLIC}`],
+  ['an admin listener on an IPv6 address', 'host: 127.0.0.1', 'host: ▸"::"', `admin.host is "::", ${PUBLIC}`],
+  ['a public admin listener with TLS alone', ADMIN, `admin: { host: ▸10.0.0.1, ${TLS} }`, `admin.host is "10.0.0.1", ${PUBLIC}`],
+  ['an admin listener that asks in plain text', ADMIN, `admin: { host: ▸0.0.0.0, ${AUTH} }`, `admin.host is "0.0.0.0", ${OVERHEARD}`],
+  ['an admin listener with a name that is none', ADMIN, 'admin: { hosts: [admin.svc, ▸"admin.svc:9443"] }', 'admin.hosts[1] is "admin.svc:9443", not an address or host name (an IPv6 address stands without brackets)'],
+  ['nobody who may ask', ADMIN, 'admin: { auth: { allow: ▸{}, tokenreview: { inCluster: true } } }', 'admin.auth.allow names nobody in metrics or decisions'],
+  ['no list of who may ask', ADMIN, 'admin: { ▸auth: { tokenreview: { inCluster: true } } }', 'admin.auth.allow is required'],
+  ['no way to know who asks', ADMIN, 'admin: { auth: ▸{ allow: { metrics: [a] } } }', 'admin.auth must have exactly one of tokenreview, clientCa'],
+  ['two ways to know who asks', ADMIN, 'admin: { auth: ▸{ allow: { metrics: [a] }, tokenreview: { inCluster: true }, clientCa: ca } }', 'admin.auth must have exactly one of tokenreview, clientCa'],
+  ['a permission that there is not', ADMIN, 'admin: { auth: { allow: { decisions: [a], ▸metric: [a] }, tokenreview: { inCluster: true } } }', 'admin.auth.allow.metric is not a setting; did you mean "metrics"?'],
+  ['certificates of callers without TLS', ADMIN, 'admin: { auth: { allow: { metrics: [DNS:a] }, clientCa: ▸ca } }', 'admin.auth.clientCa needs admin.tls: certificates are shown in it'],
+  ['a caller that no certificate names so', ADMIN, `admin: { ${TLS}, auth: { allow: { decisions: [▸prometheus] }, clientCa: ca } }`, 'admin.auth.allow.decisions[0] is "prometheus", not a name in a certificate, such as DNS:prometheus.example.com or URI:spiffe://example.org/prometheus'],
+  ['no API server to ask', ADMIN, 'admin: { auth: { allow: { metrics: [a] }, tokenreview: ▸{} } }', 'admin.auth.tokenreview must have exactly one of inCluster, kubeconfig'],
+  ['a context of no kubeconfig', ADMIN, 'admin: { auth: { allow: { metrics: [a] }, tokenreview: { inCluster: true, context: ▸c } } }', 'admin.auth.tokenreview.context has a meaning only with kubeconfig'],
+  ['a collector that is no URL', 'http://collector:4318/v1/traces', '▸collector:4318', 'telemetry.traces.endpoint is "collector:4318", not an http or https URL'],
+  ['a collector with a password', 'http://collector:4318/v1/traces', '▸http://a:b@collector:4318', 'telemetry.traces.endpoint must not hold a user name or password'],
+  ['more than all traces', 'ratio: 0.5', 'ratio: ▸2', 'telemetry.traces.ratio is 2, but must be at most 1'],
+  ['a long farewell', 'bodyLimit: 128KiB', 'linger: ▸10m', 'listen.linger is 10m, but must be from 1s to 5m'],
   ['both listeners on one port', 'port: 9443', 'port: ▸8443', 'admin.port is 8443, which listen.port uses already'],
-  ['another store', 'store: { sqlite', 'store: { sqlite: a, ▸postgres', 'store.postgres is not a setting; allowed here: sqlite'],
-  ['an empty store', 'store: { sqlite: /var/lib/countersign/state.db }', '▸store: {}', 'store.sqlite is required'],
+  ['an unknown store', 'store: { sqlite', 'store: { sqlite: a, ▸mysql', 'store.mysql is not a setting; allowed here: sqlite, postgres, ca, connections'],
+  ['an empty store', '{ sqlite: /var/lib/countersign/state.db }', '▸{}', 'store must have exactly one of sqlite, postgres'],
   ['another algorithm', 'ES256', '▸RS256', 'keys.algorithm is "RS256", but must be ES256'],
   ['a duration without unit', '30d', '▸30', 'keys.rotateEvery is 30, but must be text; put it in quotes'],
   ['a duration with a space', '30d', '▸30 days', 'keys.rotateEvery is "30 days", not a duration such as 30s, 15m, 1h or 30d'],
@@ -72,13 +94,13 @@ const rows: readonly Row[] = [
   ['a secret within a text', SECRET, '▸"a${env:LONG}"', 'keys.secret must be ${file:PATH} or ${env:NAME} and nothing else'],
   ['a secret from elsewhere', SECRET, '▸"${vault:LONG}"', 'keys.secret must be ${file:PATH} or ${env:NAME} and nothing else'],
   ['a numeric secret, which is not repeated', SECRET, '▸12345678', 'keys.secret is a value, but must be text; put it in quotes'],
-  ['a reference where no secret is', '/var/log/countersign/audit.jsonl', '▸"${env:LOG}"', 'audit.file holds ${…}, which is read only in keys.secret'],
+  ['a reference where no secret is', '/var/log/countersign/audit.jsonl', '▸"${env:LOG}"', 'audit.file holds ${…}, which is read only in keys.secret and store.postgres'],
   ['retention of a year and more', '7d', '▸400d', 'audit.retention is 400d, but must be from 1h to 366d'],
   ['an unknown kind', '- kubernetes:\n      cluster: prod-us', '- ▸kubernets:\n      cluster: prod-us', 'trust[1].kubernets is not a setting; did you mean "kubernetes"?'],
   ['an entry of two kinds', '  - kubernetes:\n      cluster: prod-us', '  - ▸shop: { name: a, issuer: b }\n    kubernetes:\n      cluster: prod-us', 'trust[1] has more than 1 key; give each a list entry of its own'],
   ['an unknown setting of a kind', 'liveness: jwks', '▸livenes: jwks', 'trust[0].kubernetes.livenes is not a setting; did you mean "liveness"?'],
-  ['a missing setting of a kind', 'kubernetes:\n      cluster: prod-eu\n      issuer: https://k8s.eu.example.com\n', '▸kubernetes:\n      cluster: prod-eu\n', 'trust[0].kubernetes.issuer is required'],
-  ['a misspelt choice', 'liveness: jwks', 'liveness: ▸tokenrevew', 'trust[0].kubernetes.liveness is "tokenrevew", but must be one of jwks, tokenreview; did you mean "tokenreview"?'],
+  ['a missing setting of a kind', 'kubernetes:\n      cluster: prod-eu\n      issuer: https://k8s.eu.example.com\n', '▸kubernetes:\n      cluster: prod-eu\n', 'trust[0].kubernetes.issuer is required, unless api names the API server that knows it'],
+  ['a misspelt choice', 'liveness: jwks', 'liveness: ▸tokenrevew', 'trust[0].kubernetes.liveness is "tokenrevew", but must be one of jwks, tokenreview, watch; did you mean "tokenreview"?'],
   ['what the kind itself refuses', 'jwks: { discovery: true }', 'jwks: ▸{}', 'trust[0].kubernetes.jwks must have exactly one of discovery, url, file, inline'],
   ['a blank environment', 'environment: production', 'environment: ▸""', 'trust[0].kubernetes.environment is "", not a name of at most 63 letters, digits, dots, dashes and underscores'],
   ['two entries of one name', 'kubernetes:\n      cluster: prod-us', '▸kubernetes:\n      cluster: prod-eu', 'trust[1].kubernetes is named "kubernetes:prod-eu", as an earlier entry is; names must be unique'],

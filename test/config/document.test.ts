@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { issuerFault } from '../../src/config/trust.ts'
 import { renderProblem } from '../../src/problem.ts'
 import { complaints, GOOD, LEAST, load, marked, swap } from './sample.ts'
 
@@ -134,6 +135,45 @@ test('entries that share issuer and audience are refused', () => {
       'trust[1].kubernetes.audience is "https://countersign.example.com", as that of "kubernetes:prod-eu"; entries that share the issuer "https://k8s.eu.example.com" need different audiences',
     ),
   ])
+})
+
+test('entries whose issuers are not known yet need different audiences', () => {
+  const unknown = 'api: { inCluster: true }'
+  const home = swap('issuer: https://k8s.eu.example.com', 'api: { kubeconfig: eu }')
+  const first = swap('jwks: { discovery: true }', 'jwks: { file: eu.json }', home)
+  const us = swap('issuer: https://k8s.us.example.com', unknown, first)
+  assert.deepEqual(complaints(us), [])
+  const { text, at } = marked(
+    swap(
+      'audience: https://countersign.example.com/k8s/prod-us',
+      'audience: ▸https://countersign.example.com',
+      us,
+    ),
+  )
+  assert.deepEqual(complaints(text), [
+    error(
+      at,
+      'trust[1].kubernetes.audience is "https://countersign.example.com", as that of "kubernetes:prod-eu"; entries whose issuer is read from the API server need different audiences',
+    ),
+  ])
+})
+
+test('an issuer that a platform names later is judged as one that is written down', () => {
+  const loaded = load(GOOD)
+  assert.ok('config' in loaded)
+  const { trust, issuer } = loaded.config
+  const [eu, us] = trust
+  assert.ok(eu && us)
+  const later = { ...us, issuers: [] }
+  const judged = (found: string, entry = later) =>
+    issuerFault(entry, found, issuer, [eu, entry]) ?? 'none'
+  assert.equal(judged('https://new.example.com'), 'none')
+  assert.equal(judged('https://k8s.eu.example.com'), 'none', 'another audience')
+  assert.match(judged(issuer), /^is our own issuer/)
+  const rival = { ...later, audiences: eu.audiences }
+  assert.match(judged('https://k8s.eu.example.com', rival), /^is .*as that of "kubernetes:prod-eu"/)
+  const shop = { ...later, kind: 'shop' }
+  assert.match(judged('https://k8s.eu.example.com', shop), /two kinds cannot share an issuer/)
 })
 
 test('an http issuer listens on loopback only, and without tls', () => {

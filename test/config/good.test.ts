@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { SCHEMA_FILE, schemaText } from '../../src/config/publish.ts'
+import { published } from '../../src/config/publish.ts'
 import { type Config, loadConfig, policySettings } from '../../src/config.ts'
 import { GOOD, LEAST, load, OPTIONS, swap } from './sample.ts'
 
@@ -29,16 +29,19 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
       tls: { cert: '/etc/countersign/tls/tls.crt', key: '/run/tls/tls.key' },
       bodyLimitBytes: 131_072,
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+      lingerSeconds: 0,
     },
-    admin: { host: '127.0.0.1', port: 9443 },
+    admin: { host: '127.0.0.1', port: 9443, tls: null, hosts: [], auth: null },
     store: { sqlite: '/var/lib/countersign/state.db' },
     audit: { file: '/var/log/countersign/audit.jsonl', retentionSeconds: 604_800 },
+    telemetry: { traces: { endpoint: 'http://collector:4318/v1/traces', ratio: 0.5 } },
     trust: [
       {
         kind: 'kubernetes',
         trust: 'kubernetes:prod-eu',
         environment: 'production',
         audience: 'https://countersign.example.com',
+        audiences: ['https://countersign.example.com'],
         issuers: ['https://k8s.eu.example.com'],
         anchor: { type: 'Cluster', id: 'prod-eu' },
         settings: {
@@ -53,6 +56,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
         trust: 'kubernetes:prod-us',
         environment: null,
         audience: 'https://countersign.example.com/k8s/prod-us',
+        audiences: ['https://countersign.example.com/k8s/prod-us'],
         issuers: ['https://k8s.us.example.com'],
         anchor: { type: 'Cluster', id: 'prod-us' },
         settings: { cluster: 'prod-us', issuer: 'https://k8s.us.example.com' },
@@ -106,11 +110,19 @@ test('what is left out has the defaults of design.md', () => {
   const { trust, resources, policies, ...server } = config(LEAST)
   assert.deepEqual(server, {
     issuer: 'https://cs.example.com',
-    listen: { host: '0.0.0.0', port: 8443, tls: null, bodyLimitBytes: 65_536, trustedProxies: [] },
-    admin: { host: '127.0.0.1', port: 9443 },
+    listen: {
+      host: '0.0.0.0',
+      port: 8443,
+      tls: null,
+      bodyLimitBytes: 65_536,
+      trustedProxies: [],
+      lingerSeconds: 0,
+    },
+    admin: { host: '127.0.0.1', port: 9443, tls: null, hosts: [], auth: null },
     store: { sqlite: '/var/lib/countersign/state.db' },
     keys: { algorithm: 'ES256', rotateEverySeconds: 2_592_000, secret: null },
     audit: { file: null, retentionSeconds: 604_800 },
+    telemetry: { traces: null },
   })
   assert.equal(trust[0]?.audience, 'https://cs.example.com')
   assert.deepEqual(resources[0], {
@@ -204,11 +216,39 @@ for (const [what, part, by] of [
   ['an audience of another scheme', '- audience: https://mcp.example.com', '- audience: api://mcp'],
   ['one address as a network', '10.0.0.0/8', '192.0.2.7/32'],
   ['any free port, twice', 'port: 8443', 'port: 0'],
+  ['five minutes of farewell', 'bodyLimit: 128KiB', 'linger: 5m'],
 ] as const) {
   test(`${what} is accepted`, () => {
     config(swap(part, by))
   })
 }
+
+test('an admin listener beyond loopback, with callers known by token or by certificate', () => {
+  const admin = (auth: string) =>
+    config(
+      swap(
+        'admin: { host: 127.0.0.1, port: 9443 }',
+        `admin: { host: 0.0.0.0, hosts: [Admin.svc], tls: { cert: c, key: k }, auth: { ${auth} } }`,
+      ),
+    ).admin
+  const { by, allow } =
+    admin(
+      'allow: { metrics: [system:serviceaccount:monitoring:prometheus] }, tokenreview: { inCluster: true }',
+    ).auth ?? assert.fail()
+  assert.deepEqual(by, {
+    kind: 'tokenreview',
+    api: { inCluster: true },
+    audience: 'https://countersign.example.com/admin',
+  })
+  assert.deepEqual(allow, {
+    metrics: ['system:serviceaccount:monitoring:prometheus'],
+    decisions: [],
+  })
+  const certified = admin('allow: { decisions: [URI:spiffe://example.org/x] }, clientCa: ca.pem')
+  assert.deepEqual(certified.hosts, ['admin.svc'])
+  assert.deepEqual(certified.tls, { cert: '/etc/countersign/c', key: '/etc/countersign/k' })
+  assert.deepEqual(certified.auth?.by, { kind: 'clientCa', file: '/etc/countersign/ca.pem' })
+})
 
 test('an http issuer is accepted on loopback', () => {
   const text = LEAST.replace('https://cs.example.com', 'http://127.0.0.1:8443')
@@ -240,5 +280,5 @@ test('without a list of kinds, all that there are may be named', () => {
 })
 
 test('the published JSON Schema is up to date (npm run schema)', () => {
-  assert.equal(readFileSync(SCHEMA_FILE, 'utf8'), schemaText())
+  for (const { file, text } of published()) assert.equal(readFileSync(file, 'utf8'), text)
 })

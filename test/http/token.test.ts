@@ -280,7 +280,7 @@ const REQUESTS: readonly Row[] = [
   ],
   [
     'a huge assertion',
-    (w) => w.form({ assertion: 'a'.repeat(9000) }),
+    (w) => w.form({ assertion: 'a'.repeat(17_000) }),
     400,
     'invalid_grant',
     'evidence_too_large',

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { freePorts } from '../../src/cli/ports.ts'
 import { type StandIn, standIn } from '../../src/cli/standin.ts'
+import { selfSigned } from '../world/certificate.ts'
+import { writePair } from '../world/run.ts'
 import { scratch } from '../world/scratch.ts'
 import { run, type Started, start } from './cli.ts'
 
@@ -192,4 +194,23 @@ test('bad policies, a taken port or a missing file end with 1 and a sentence, no
   assert.equal(missing.code, 1)
   assert.match(missing.err, /cannot read the configuration .*absent\.yaml/)
   for (const { err } of [bad, taken, missing]) assert.doesNotMatch(err, /\n {4}at /)
+})
+
+test('a certificate that cannot be used stops the start, and the message names the setting', async (t) => {
+  const here = await site(t)
+  writePair(here.folder, 'cs.test')
+  writeFileSync(join(here.folder, 'other.pem'), selfSigned('cs.test').key)
+  writeFileSync(
+    here.config,
+    readFileSync(here.config, 'utf8')
+      .replace('issuer: http:', 'issuer: https:')
+      .replace('listen: { ', 'listen: { tls: { cert: cert.pem, key: other.pem }, '),
+  )
+  const { code, err } = await run('serve', '--config', here.config)
+  assert.equal(code, 1)
+  assert.match(
+    err,
+    /^countersign serve: listen\.tls\.key: \S+other\.pem is not the private key of/m,
+  )
+  assert.equal(existsSync(join(here.folder, 'state.db')), false)
 })

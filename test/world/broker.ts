@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import type { AuditEvent } from '../../src/audit.ts'
 import { type Broker, createBroker } from '../../src/broker.ts'
 import { type Config, loadConfig, policySettings } from '../../src/config.ts'
+import { LOCAL_ACCESS } from '../../src/http/access.ts'
 import { adminServer, publicServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/log.ts'
 import { keepPolicies, type Policies } from '../../src/policies.ts'
@@ -60,6 +61,8 @@ export type BrokerOptions = {
   readonly trustedProxies?: readonly string[]
   /** Seconds that the broker's clock is ahead of the test's. */
   readonly late?: () => number
+  /** Runs before the broker starts. */
+  readonly before?: (cluster: FakeCluster) => void
 }
 
 export type TestBroker = {
@@ -96,6 +99,7 @@ export async function startBroker(
   const issuer = options.issuer ?? ISSUER
   const cluster = await new FakeCluster({ clock, audience: issuer }).listen()
   t.after(() => cluster.close())
+  options.before?.(cluster)
   const files = options.policies ?? POLICIES
   const isShared = options.ownPolicies !== true
   const policiesPath = isShared ? sharedFolder(files) : writePolicies(scratch(t), files)
@@ -131,10 +135,10 @@ export async function startBroker(
     trustedProxies: options.trustedProxies ?? [],
     tls: null,
   })
-  const admin = adminServer(broker, logger)
+  const admin = adminServer(broker, { logger, tls: null, access: LOCAL_ACCESS })
   t.after(async () => {
     await Promise.all([app.close(), admin.close()])
-    broker.close()
+    await broker.close()
   })
   const form = (change: Readonly<Record<string, string>> = {}) => ({
     grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',

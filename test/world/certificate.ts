@@ -1,6 +1,6 @@
 /** Self-signed X.509 certificates (RFC 5280 §4.1), because Node reads them and cannot write them. */
 
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 /** A certificate that is its own authority, PEM. */
 export type Certificate = { readonly cert: string; readonly key: string }
@@ -10,14 +10,20 @@ const OID_COMMON_NAME = '550403'
 const OID_ECDSA_SHA256 = '2a8648ce3d040302'
 const OID_SUBJECT_ALT_NAME = '551d11'
 
-/** Makes a P-256 certificate for one DNS name, valid until the year 9999. */
-export function selfSigned(name: string): Certificate {
+/** When a certificate is valid, as `YYYYMMDDHHMMSSZ`. */
+export type Validity = { readonly from?: string; readonly until?: string }
+
+/**
+ * Makes a P-256 certificate for one DNS name, valid from 1970 until the year 9999.
+ * @param of the public key that it holds, if not its own
+ */
+export function selfSigned(name: string, validity: Validity = {}, of?: KeyObject): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = der(SEQUENCE, oid(OID_ECDSA_SHA256))
   const commonName = der(SEQUENCE, oid(OID_COMMON_NAME), der(0x0c, Buffer.from(name)))
   const distinguished = der(SEQUENCE, der(0x31, commonName))
-  const until = Buffer.from('99991231235959Z')
-  const validity = der(SEQUENCE, der(0x17, Buffer.from('700101000000Z')), der(0x18, until))
+  const { from = '19700101000000Z', until = '99991231235959Z' } = validity
+  const times = [from, until].map((time) => der(0x18, Buffer.from(time)))
   const names = der(SEQUENCE, der(0x82, Buffer.from(name)))
   const extension = der(SEQUENCE, oid(OID_SUBJECT_ALT_NAME), der(0x04, names))
   const content = der(
@@ -26,9 +32,9 @@ export function selfSigned(name: string): Certificate {
     integer(1),
     algorithm,
     distinguished,
-    validity,
+    der(SEQUENCE, ...times),
     distinguished,
-    publicKey.export({ type: 'spki', format: 'der' }),
+    (of ?? publicKey).export({ type: 'spki', format: 'der' }),
     der(0xa3, der(SEQUENCE, extension)),
   )
   const signature = Buffer.concat([Buffer.of(0), sign('sha256', content, privateKey)])

@@ -2,12 +2,11 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import type { AuditEvent } from '../../audit.ts'
-import type { ExplainedDecision } from '../../broker.ts'
+import { type ExplainedDecision, openStore } from '../../broker.ts'
 import type { Config } from '../../config.ts'
 import { createDoor, DoorError } from '../../net/fetch.ts'
 import type { Question, Ruling } from '../../policy/question.ts'
 import { readQuestion, readRecorded } from '../../policy/report/recorded.ts'
-import { openSqlite } from '../../store/sqlite.ts'
 import { batches } from './lines.ts'
 import { nearby } from './sources.ts'
 
@@ -73,9 +72,10 @@ export async function findDecision(config: Config, id: string): Promise<Found> {
     if (!(error instanceof DoorError)) throw error
     looked.push(`${origin} (${error.message})`)
   }
+  const from = storeName(config)
   const kept = await fromStore(config, id)
-  if (kept !== null) return { from: nearby(config.store.sqlite), event: JSON.parse(kept) }
-  looked.push(nearby(config.store.sqlite))
+  if (kept !== null) return { from, event: JSON.parse(kept) }
+  looked.push(from)
   const { file } = config.audit
   if (file !== null && existsSync(file)) {
     const event = await fromLog(file, id)
@@ -102,14 +102,21 @@ export async function askBroker(origin: string, id: string): Promise<ExplainedDe
   return JSON.parse(body) as ExplainedDecision
 }
 
-async function fromStore({ store: { sqlite } }: Config, id: string): Promise<string | null> {
+/** The store as the operator knows it. */
+function storeName({ store }: Config): string {
+  if ('sqlite' in store) return nearby(store.sqlite)
+  const { host, port, database } = store.postgres
+  return `database ${database} at ${host}:${port}`
+}
+
+async function fromStore(config: Config, id: string): Promise<string | null> {
   // Opening would make one.
-  if (!existsSync(sqlite)) return null
-  const store = openSqlite(sqlite)
+  if ('sqlite' in config.store && !existsSync(config.store.sqlite)) return null
+  const store = await openStore(config)
   try {
     return await store.findDecision(id, 0)
   } finally {
-    store.close()
+    await store.close()
   }
 }
 
