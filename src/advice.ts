@@ -32,7 +32,7 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   issuer_untrusted:
     'No trust entry has this `iss`. Compare it byte for byte with `issuer` of the entry you mean; a trailing slash counts.',
   audience_wrong:
-    'The token was minted for another audience. Set `audience` of the projected volume to the one expected here.',
+    'The token was minted for another audience. Ask the platform (a projected volume, say) for one with the audience expected here.',
   token_expired:
     'The token is over. A kubelet renews the file: read it anew for each request, and compare the clocks.',
   token_premature: 'The token is not valid yet. Compare the clocks of this host and of the issuer.',
@@ -43,6 +43,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   signature_invalid:
     'The token was changed, or was not signed by this issuer. Treat it as an attack.',
   claim_invalid: 'The token does not have the shape that this platform gives its tokens.',
+  entry_ambiguous:
+    'Two trust entries could answer for this token. `countersign check` names them and says what they need.',
   subject_mismatched:
     '`sub` and the private claims name different workloads. Treat it as an attack.',
   token_legacy:
@@ -52,11 +54,20 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   token_unbound:
     'The token is bound to no pod: it was made by TokenRequest. Use a projected volume, or set `pod: optional`.',
   token_foreign:
-    'The token is meant for a cloud provider or the API server. Mount a projected volume with our audience.',
+    'The token is meant for a cloud provider or the API server. Ask the platform for one with the audience that is expected here.',
+  token_personal:
+    'The token stands for a person. Workloads show their own; people sign in through `users`.',
+  token_stale:
+    'The token was issued too long ago. This platform mints one for each use: ask it anew for every request.',
+  subject_untrusted:
+    'The issuer serves others too, and the trust entry does not admit this one. Compare the detail with the lists of the entry.',
   evidence_revoked:
-    'The API server no longer accepts this token: its pod or service account is gone.',
+    'The cluster no longer has the workload of this token: its pod, service account or node is gone, replaced or being deleted. The detail says which.',
   evidence_replayed:
     'This one-time credential was used before. If the client did not, somebody else did.',
+  challenge_unknown:
+    'The evidence answers no challenge of ours. Ask /challenge for one; replicas need the same `keys.secret`.',
+  challenge_expired: 'The challenge was answered too late. Ask for one just before it is used.',
   client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
   sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
   policy_denied:
@@ -66,7 +77,10 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   issuer_keys_unavailable: 'The keys of this issuer cannot be read. `countersign doctor` says why.',
   review_unavailable:
     'The API server did not answer the TokenReview. `countersign doctor` says why.',
-  store_unavailable: 'The store does not answer. Look at the disk of `store.sqlite`.',
+  cluster_unreachable:
+    'The API server of this cluster did not say whether the workload exists. `countersign doctor` says why.',
+  store_unavailable:
+    'The store does not answer, so nobody can tell what was spent. Look at the disk of `store.sqlite`, or at the database of `store.postgres`.',
   audit_unavailable:
     'The audit log cannot be written, so no token was issued. Look at its disk or pipe.',
   policies_stale:

@@ -5,7 +5,7 @@
 
 import { hash } from 'node:crypto'
 import type { ResourceConfig } from './config/resources.ts'
-import type { Fact, Identity } from './identity.ts'
+import type { Fact, Facts, Identity } from './identity.ts'
 import { type Decision, type Question, satisfies } from './policy/question.ts'
 import { Refusal } from './refusal.ts'
 
@@ -70,11 +70,21 @@ export function narrow(
 function claimsFrom(rules: ResourceRules['claims'], identity: Identity): Grant['claims'] {
   const claims: Record<string, Fact['value']> = {}
   for (const [claim, rule] of Object.entries(rules)) {
-    const fact = identity.facts[rule.fact]
+    const fact = factOf(identity.facts, rule.fact)
     // Grades are letters from the strongest, A, on. A fact that is absent or too weak gives no claim.
     if (fact !== undefined && fact.grade <= rule.grade) claims[claim] = fact.value
   }
   return claims
+}
+
+/** A fact by its name; or one of a set of labels by its key: `namespaceLabels.team` in `["team=payments"]`. */
+function factOf(facts: Facts, name: string): Fact | undefined {
+  const dot = name.indexOf('.')
+  const labels = facts[name.slice(0, dot)]
+  if (facts[name] !== undefined || typeof labels?.value !== 'object') return facts[name]
+  const prefix = `${name.slice(dot + 1)}=`
+  const label = labels.value.find((each) => each.startsWith(prefix))
+  return label === undefined ? undefined : { ...labels, value: label.slice(prefix.length) }
 }
 
 /** 96 bits: enough that no two origins meet, short enough that a chain fits into a token. */

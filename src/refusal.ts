@@ -57,13 +57,19 @@ export const REASONS = {
   key_unknown: { answer: 'evidence', sentence: EVIDENCE },
   signature_invalid: { answer: 'evidence', sentence: EVIDENCE },
   claim_invalid: { answer: 'evidence', sentence: EVIDENCE },
+  entry_ambiguous: { answer: 'evidence', sentence: EVIDENCE },
   subject_mismatched: { answer: 'evidence', sentence: EVIDENCE },
   token_legacy: { answer: 'evidence', sentence: EVIDENCE },
   token_extended: { answer: 'evidence', sentence: EVIDENCE },
   token_unbound: { answer: 'evidence', sentence: EVIDENCE },
   token_foreign: { answer: 'evidence', sentence: EVIDENCE },
+  token_personal: { answer: 'evidence', sentence: EVIDENCE },
+  token_stale: { answer: 'evidence', sentence: EVIDENCE },
+  subject_untrusted: { answer: 'evidence', sentence: EVIDENCE },
   evidence_revoked: { answer: 'evidence', sentence: EVIDENCE },
   evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
+  challenge_unknown: { answer: 'evidence', sentence: EVIDENCE },
+  challenge_expired: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
 
   sender_unbound: {
@@ -82,6 +88,7 @@ export const REASONS = {
 
   issuer_keys_unavailable: { answer: 'dependency', sentence: RETRY },
   review_unavailable: { answer: 'dependency', sentence: RETRY },
+  cluster_unreachable: { answer: 'dependency', sentence: RETRY },
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
   policies_stale: { answer: 'dependency', sentence: RETRY },

@@ -75,9 +75,9 @@ test('import law: the policy room knows no HTTP, no keys, no store, no attestor,
   }
 })
 
-test('import law: attestors import identity, refusal, units, the net room and their SDK, nothing else', () => {
+test('import law: attestors import identity, refusal, suggest, units, the net room and their SDK, nothing else', () => {
   const allowed =
-    /^(attestors\/|src\/net\/|src\/(identity|refusal|units)\.ts$|node:|jose$|typebox$|@kubernetes\/)/
+    /^(attestors\/|src\/net\/|src\/(identity|refusal|suggest|units)\.ts$|node:|jose$|typebox$|@kubernetes\/)/
   for (const { path, imports } of SOURCES) {
     if (!path.startsWith('attestors/')) continue
     assertOnly(imports, (name) => allowed.test(name))
@@ -122,8 +122,14 @@ test('requests of our own leave through one door', () => {
   const dialling = SOURCES.filter(({ text }) => /https?\.request\(|[^.\w]fetch\(/.test(text))
   assertOnly(
     dialling.map(({ path }) => path),
-    // The agent library runs in somebody else's process, and the demo plays a caller.
-    (path) => ['src/net/fetch.ts', 'src/agent/index.ts', 'src/cli/demo.ts'].includes(path),
+    // The agent library runs in somebody else's process; the demo and the probe play a caller.
+    (path) =>
+      [
+        'src/net/fetch.ts',
+        'src/agent/index.ts',
+        'src/cli/demo.ts',
+        'src/cli/probe/caller.ts',
+      ].includes(path),
   )
 })
 

@@ -109,6 +109,24 @@ test('a claim is mapped from a fact of the demanded grade, and from no weaker on
   })
 })
 
+test('a claim is mapped from one label of a set, by its whole key', () => {
+  const labels = ['app.kubernetes.io/name=planner', 'spot=', 'team=core=1']
+  const set = { ...fact('', 'B'), value: labels }
+  const identity = { ...IDENTITY, facts: { ...IDENTITY.facts, namespaceLabels: set } }
+  const claim = (name: string, grade: Grade = 'B') => {
+    const claims = { found: { fact: name, grade } }
+    return narrow(QUESTION, DECISION, identity, { ...RESOURCE, claims }).claims['found']
+  }
+  assert.equal(claim('namespaceLabels.team'), 'core=1')
+  assert.equal(claim('namespaceLabels.spot'), '')
+  assert.equal(claim('namespaceLabels.app.kubernetes.io/name'), 'planner')
+  assert.deepEqual(claim('namespaceLabels'), labels)
+  for (const absent of ['namespaceLabels.tea', 'namespaceLabels.', 'other.team', 'pod.uid.x']) {
+    assert.equal(claim(absent), undefined, absent)
+  }
+  assert.equal(claim('namespaceLabels.team', 'A'), undefined)
+})
+
 test('property: a grant is never wider than its question, its decision or its evidence', () => {
   const scopes = fc.uniqueArray(fc.constantFrom<string>('a', 'b', 'c', 'd'))
   const ttl = fc.integer({ min: 1, max: 2000 })

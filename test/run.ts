@@ -11,7 +11,7 @@ import { join } from 'node:path'
 /** The first half compiles policies over and over, the second serves requests. */
 const HALVES = [
   ['*.test.ts', '{config,policy}/**/*.test.ts'],
-  ['{attestors,conformance,fuzz,http,net,process,store}/**/*.test.ts'],
+  ['{agent,attestors,conformance,fuzz,http,net,process,store}/**/*.test.ts'],
 ]
 
 const codes = await Promise.all(

@@ -40,7 +40,7 @@ async function lab(t: { after(end: () => void): void }) {
   writeFileSync(join(folder, 'running.cedar'), POLICY)
   const store = openSqlite(sqlite)
   const sink = fileSink(log)
-  const audit = auditTo({ sink, store, retentionSeconds: 60, now: () => 0 })
+  const audit = auditTo({ sink, store, retentionSeconds: 60, now: () => 0, warn: () => {} })
   const asked = [
     question({ at: epoch('2026-11-19T10:00:00Z') }),
     question({ at: epoch('2026-11-19T18:30:00Z') }),
