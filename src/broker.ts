@@ -13,6 +13,7 @@ import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
 import { type SigningKeys, signingKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
+import { pace, together } from './pace.ts'
 import { keepPolicies, type Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import { type Explanation, explain } from './policy/explain.ts'
@@ -151,7 +152,6 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       ready,
       seconds,
     },
-    world.stopwatch,
   )
   const rooms = {
     issuer: config.issuer,
@@ -163,7 +163,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     store,
     audit,
     now: world.now,
-    laps: meter.laps,
+    pace: pace(world.stopwatch, meter.took),
     ruled: meter.ruled,
   }
   const traces = world.traces ?? null
@@ -178,7 +178,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       publishedKeys: () => keys.published(seconds()),
     },
     bodyLimitBytes: config.listen.bodyLimitBytes,
-    exchange: traces === null ? (ask) => exchange(rooms, ask) : traced(rooms, traces),
+    exchange: together(traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces)),
     ready,
     retire() {
       retired = true

@@ -3,17 +3,18 @@
  *
  *     Ask → target → attest → pose → decide → narrow → sign → spend → answer
  *
- * Only preparing evidence and spending it wait. Verifying, deciding, narrowing and signing run to the end
- * at once. One AuditEvent is written before the answer leaves; if it cannot be, there is no token.
+ * Only preparing evidence and spending it wait. Requests of one event-loop turn take each stage together
+ * (`pace.ts`). One AuditEvent is written before the answer leaves; if it cannot be, there is no token.
  */
 
 import { hash } from 'node:crypto'
 import type { Audit, AuditEvent } from './audit.ts'
 import type { Geo } from './geo.ts'
 import { type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
-import type { Evidence, Identity } from './identity.ts'
+import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import { digestOf, parseJwt, type UnverifiedJwt } from './net/jwt.ts'
+import type { Pace } from './pace.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import type { Decision, Place, Question } from './policy/question.ts'
@@ -44,11 +45,8 @@ export type Ask = {
 /** The answer to a request that was granted. */
 export type Issued = { readonly token: string; readonly grant: Grant }
 
-/** The stages whose time is measured, in order. */
-export type Stage = 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
-
-/** Measures one request: each call takes the time since the previous one. */
-export type Lap = (stage: Stage) => void
+/** The stages of a request, in order. */
+export type Stage = 'prepare' | 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
 
 /** The rooms that a request passes through. Composed in `broker.ts`. */
 export type Rooms = {
@@ -63,8 +61,8 @@ export type Rooms = {
   readonly audit: Audit
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Starts the stopwatch of one request. */
-  readonly laps: () => Lap
+  /** Takes the requests of one event-loop turn through each stage together, and measures it. */
+  readonly pace: Pace<Stage>
   /** Hears every decision, for the metrics. */
   readonly ruled: (decision: Decision) => void
 }
@@ -80,51 +78,45 @@ type Spent = { readonly issued: Issued; readonly takeBack: () => Promise<void> }
  * @throws Refusal when it is turned down, `audit_unavailable` also when its event could not be written
  */
 export async function exchange(rooms: Rooms, ask: Ask): Promise<Issued> {
-  const lap = rooms.laps()
   const event = opened(ask, rooms.now())
   let spent: Spent
   try {
-    spent = await tell(rooms, ask, event, lap)
+    spent = await tell(rooms, ask, event)
   } catch (error) {
     turnDown(event, error)
     await rooms.audit.record(event)
     throw error
   }
   try {
-    await rooms.audit.record(event)
+    await rooms.pace('audit', () => rooms.audit.record(event))
   } catch (error) {
     // The token will not leave, so its evidence must stay usable: callers are told to try again.
     await spent.takeBack()
     throw error
   }
-  lap('audit')
   return spent.issued
 }
 
 /** The story. What it finds out on the way goes into the event at once, for whoever reads a refusal. */
-async function tell(rooms: Rooms, ask: Ask, event: Draft, lap: Lap): Promise<Spent> {
+async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
+  const { pace } = rooms
   const resource = target(rooms.resources, ask.resources)
-  const jwt = parseJwt(ask.evidence.value)
-  event.evidence = described(ask.evidence, jwt)
-  const identity = await attest(rooms, ask, jwt)
-  lap('attest')
-
+  const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
+  const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
+
   const place = rooms.geo.place(ask.sourceIp)
   const question = pose(ask, identity, resource, place, epochSeconds(rooms.now()))
   event.question = question
-  const decision = decide(question, rooms.policies.inForce())
+  const decision = await pace('policy', () => decide(question, rooms.policies.inForce()))
   event.decision = decision
   rooms.ruled(decision)
-  lap('policy')
 
   const grant = narrow(question, decision, identity, resource)
   const signer = rooms.keys.signer(question.at)
-  const token = signToken(grant, rooms.issuer, ask.id, signer)
-  lap('sign')
+  const token = await pace('sign', () => signToken(grant, rooms.issuer, ask.id, signer))
 
-  const takeBack = await spend(rooms.store, identity)
-  lap('spend')
+  const takeBack = await pace('spend', () => spend(rooms.store, identity))
   event.outcome = 'issued'
   event.token = fingerprint(token, signer.kid, grant)
   return { issued: { token, grant }, takeBack }
@@ -150,9 +142,14 @@ function target(
   return resource
 }
 
-async function attest(rooms: Rooms, ask: Ask, jwt: UnverifiedJwt): Promise<Identity> {
-  const prepared = await rooms.trust.select(jwt).prepare(jwt, epochSeconds(rooms.now()))
-  const identity = prepared.verify(epochSeconds(rooms.now()))
+function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepared> {
+  const jwt = parseJwt(ask.evidence.value)
+  event.evidence = described(ask.evidence, jwt)
+  return rooms.trust.select(jwt).prepare(jwt, epochSeconds(rooms.now()))
+}
+
+function attest(ask: Ask, prepared: Prepared, now: number): Identity {
+  const identity = prepared.verify(now)
   const named = ask.evidence.carrier === 'client_assertion' ? ask.clientId : null
   if (named !== null && named !== identity.uri) {
     throw new Refusal('client_mismatched', { found: printable(named), expected: identity.uri })

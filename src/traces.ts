@@ -8,13 +8,14 @@ import type { HrTime, Link, Span } from '@opentelemetry/api'
 import type { TracerProviderOptions } from '@opentelemetry/sdk-trace'
 import type { AuditEvent } from './audit.ts'
 import type { TracesConfig } from './config/telemetry.ts'
-import { type Ask, exchange, type Issued, type Lap, type Rooms } from './exchange.ts'
+import { type Ask, exchange, type Issued, type Rooms, type Stage } from './exchange.ts'
+import type { Pace } from './pace.ts'
 import type { Detail, Reason } from './refusal.ts'
 
 /** One request that is traced. */
 export interface Trace {
   /** Each call makes a child span of the time since the previous one. */
-  readonly lap: Lap
+  lap(stage: Stage): void
   /** Takes over what the decision was about. */
   tell(event: AuditEvent): void
   /** Why it was refused, where no event says so: a form that could not be read. */
@@ -119,18 +120,16 @@ export function traced(rooms: Rooms, traces: Traces): (ask: Ask) => Promise<Issu
   return (ask) => {
     const trace = traces.of(ask.id)
     if (trace === undefined) return exchange(rooms, ask)
-    const laps = () => {
-      const lap = rooms.laps()
-      return (stage: Parameters<Lap>[0]) => {
-        lap(stage)
-        trace.lap(stage)
-      }
+    const pace: Pace<Stage> = async (stage, work) => {
+      const result = await rooms.pace(stage, work)
+      trace.lap(stage)
+      return result
     }
     const record = (event: AuditEvent) => {
       trace.tell(event)
       return rooms.audit.record(event)
     }
-    return exchange({ ...rooms, laps, audit: { ...rooms.audit, record } }, ask)
+    return exchange({ ...rooms, pace, audit: { ...rooms.audit, record } }, ask)
   }
 }
 

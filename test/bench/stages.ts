@@ -4,7 +4,14 @@ import type { Stage } from '../../src/exchange.ts'
 import type { StageMicros } from './contender.ts'
 
 /** The stages in the order of a request. */
-export const STAGES = ['attest', 'policy', 'sign', 'spend', 'audit'] as const satisfies Stage[]
+export const STAGES = [
+  'prepare',
+  'attest',
+  'policy',
+  'sign',
+  'spend',
+  'audit',
+] as const satisfies Stage[]
 
 const SUM = /^countersign_stage_seconds_sum\{stage="(\w+)"\} (\S+)$/gm
 
@@ -25,6 +32,7 @@ export function stagesBetween(
     return (seconds * 1e6) / operations
   }
   return {
+    prepare: mean('prepare'),
     attest: mean('attest'),
     policy: mean('policy'),
     sign: mean('sign'),

@@ -39,10 +39,9 @@ test('a permit for a country holds for callers there, after the trusted proxy, a
     })
     return answer.statusCode
   }
-  assert.deepEqual(
-    await Promise.all(['91.1.2.3', '8.8.8.8', '10.0.0.1'].map(from)),
-    [200, 400, 400],
-  )
+  assert.equal(await from('91.1.2.3'), 200)
+  assert.equal(await from('8.8.8.8'), 400)
+  assert.equal(await from('10.0.0.1'), 400)
   const places = world.events().map(({ question }) => question?.place)
   assert.deepEqual(places, [
     { country: 'DE', continent: 'EU', asn: null, builtAt: 1_799_000_000 },
