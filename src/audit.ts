@@ -87,41 +87,59 @@ const FAILING_MS = 10_000
 /** While the store keeps nothing, the log says so no more often than this. */
 const WARN_EVERY_MS = 60_000
 
+/** Events that may be on their way into the store at one time. */
+const MAX_KEEPING = 10_000
+
 /**
  * The audit log is the record: without its line no token leaves. The store keeps what it says for a while, where it
- * can be found by id; that is a convenience, and its loss refuses nobody.
+ * can be found by id; that is a convenience: nobody waits for it, and its loss refuses nobody.
  */
 export function auditTo({ sink, store, retentionSeconds, now, warn }: AuditOptions): Audit {
   let failedAt = Number.NEGATIVE_INFINITY
   let warnedAt = Number.NEGATIVE_INFINITY
+  let keeping: Promise<void> = Promise.resolve()
+  let underWay = 0
   let unkept = 0
 
   async function keep(event: AuditEvent, line: string): Promise<void> {
-    const at = epochSeconds(Date.parse(event.at))
+    if (underWay >= MAX_KEEPING) return lost('the store does not keep up')
+    underWay += 1
     try {
-      await store.keepDecision({ id: event.id, at, event: line })
+      await store.keepDecision({
+        id: event.id,
+        at: epochSeconds(Date.parse(event.at)),
+        event: line,
+      })
     } catch (error) {
-      unkept += 1
-      if (now() - warnedAt < WARN_EVERY_MS) return
-      warnedAt = now()
-      warn(
-        { problem: (error as Error).message, unkept },
-        'the store keeps no decisions: /decisions does not find them, the audit log has them',
-      )
+      lost((error as Error).message)
+    } finally {
+      underWay -= 1
     }
+  }
+
+  function lost(problem: string): void {
+    unkept += 1
+    if (now() - warnedAt < WARN_EVERY_MS) return
+    warnedAt = now()
+    warn(
+      { problem, unkept },
+      'the store keeps no decisions: /decisions does not find them, the audit log has them',
+    )
   }
 
   async function write(event: AuditEvent): Promise<void> {
     const line = redact(JSON.stringify(event))
+    // Before the line, so that a store which is free has it when the answer leaves.
+    const kept = keep(event, line)
+    keeping = kept
     try {
       await sink.write(`${line}\n`)
     } catch (error) {
       // Nothing is issued after all, and what is kept must not say so.
       const untold = { ...event, outcome: 'failed', reason: 'audit_unavailable', token: null }
-      await keep(event, redact(JSON.stringify(untold)))
+      keeping = kept.then(() => keep(event, redact(JSON.stringify(untold))))
       throw error
     }
-    await keep(event, line)
   }
 
   return {
@@ -135,6 +153,8 @@ export function auditTo({ sink, store, retentionSeconds, now, warn }: AuditOptio
       }
     },
     async find(id) {
+      // What was just written may still be on its way.
+      await keeping
       const notBefore = epochSeconds(now()) - retentionSeconds
       const line = await store.findDecision(id, notBefore).catch((cause) => {
         throw new Refusal('store_unavailable', { needed: 'kept decisions' }, { cause })
