@@ -6,6 +6,7 @@ import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from '
 import type { CertificateStatus } from './certificate.ts'
 import { issuerFault } from './config/trust.ts'
 import { type Config, policySettings } from './config.ts'
+import { decisionId } from './decisionid.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
 import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import type { MetadataRoom } from './http/metadata.ts'
@@ -68,6 +69,8 @@ export type Broker = {
   readonly bodyLimitBytes: number
   /** Null where nothing is traced. */
   readonly traces: Traces | null
+  /** A new decision id. */
+  newId(): string
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
   /** Whether a valid request would be answered now. */
@@ -178,6 +181,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       publishedKeys: () => keys.published(seconds()),
     },
     bodyLimitBytes: config.listen.bodyLimitBytes,
+    newId: () => decisionId(world.now()),
     exchange: together(traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces)),
     ready,
     retire() {

@@ -1,6 +1,5 @@
 /** The public routes as one Fastify plugin, so that they can also be mounted in someone's own server. */
 
-import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../broker.ts'
 import { pathOf } from '../uri.ts'
@@ -36,7 +35,7 @@ export function countersign(broker: Broker) {
     )
     app.addHook('onRequest', (request, reply, done) => {
       // Ours, whatever the host numbers its requests with: it is the decision id and the token's jti.
-      request.id = randomUUID()
+      request.id = broker.newId()
       reply.header('x-request-id', request.id)
       done()
     })
