@@ -1,6 +1,6 @@
 /**
  * The pace of requests. Those of one event-loop turn start together and take each stage together, so that its
- * code and tables are in the processor's cache for all but the first of them: a fifth of the time of a request.
+ * code and tables are in the processor's cache for all but the first of them.
  */
 
 /** How many start together at most: beyond that their own data would push each other out of the cache. */

@@ -13,6 +13,8 @@ export type Summary = {
   readonly perSecond: Spread
   readonly toFloor: Spread
   readonly toPeer: Spread
+  /** How many times the peer's CPU time of a request holds ours: what the rate would be on a core of one's own. */
+  readonly cpuOfPeer: Spread
   readonly latencyMs: { readonly p50: Spread; readonly p99: Spread }
   readonly cpuMicros: Spread
   /** Elapsed µs of one request at a time, and CPU µs of one among many. Null where the server does not tell. */
@@ -40,7 +42,9 @@ export function summarise(
   compared: { readonly floor: string; readonly peer: string },
 ): readonly Summary[] {
   const floor = ratesOf(results.find(({ name }) => name === compared.floor))
-  const peer = ratesOf(results.find(({ name }) => name === compared.peer))
+  const rival = results.find(({ name }) => name === compared.peer)
+  const peer = ratesOf(rival)
+  const peerCpu = rival?.rounds.map(({ cpuMicros }) => cpuMicros) ?? []
   return results.map((result) => {
     const { name, job, rounds, alone } = result
     const each = (figure: (round: Figures) => number) => spread(rounds.map(figure))
@@ -50,6 +54,10 @@ export function summarise(
       perSecond: each(({ perSecond }) => perSecond),
       toFloor: ratio(ratesOf(result), floor),
       toPeer: ratio(ratesOf(result), peer),
+      cpuOfPeer: ratio(
+        peerCpu,
+        rounds.map(({ cpuMicros }) => cpuMicros),
+      ),
       latencyMs: {
         p50: each(({ latency }) => latency.p50),
         p99: each(({ latency }) => latency.p99),
@@ -87,7 +95,16 @@ function breakdown(
 export function render(summaries: readonly Summary[]): string {
   return [
     table(
-      ['contender', 'requests/s', '÷ floor', '÷ oidc-provider', 'p50 ms', 'p99 ms', 'CPU µs'],
+      [
+        'contender',
+        'requests/s',
+        '÷ floor',
+        '÷ oidc-provider',
+        'p50 ms',
+        'p99 ms',
+        'CPU µs',
+        'oidc-provider ÷ CPU',
+      ],
       summaries.map((each) => [
         each.name,
         shown(each.perSecond, 0),
@@ -96,6 +113,7 @@ export function render(summaries: readonly Summary[]): string {
         each.latencyMs.p50.median.toFixed(2),
         each.latencyMs.p99.median.toFixed(2),
         each.cpuMicros.median.toFixed(0),
+        shown(each.cpuOfPeer, 2),
       ]),
     ),
     'Where the time of one request goes, one at a time: mean µs.',
