@@ -58,10 +58,11 @@ test('what looks like a token does not reach the log, wherever it stood', async 
   t.after(() => store.close())
   const sink = lines()
   const jwt = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl'
-  await auditOf(sink, store).record({ ...EVENT, detail: { found: `scope ${jwt} x` } })
+  const audit = auditOf(sink, store)
+  await audit.record({ ...EVENT, detail: { found: `scope ${jwt} x` } })
   assert.equal(sink.written.join('').includes('eyJ'), false)
   assert.match(sink.written.join(''), /scope \[token\] x/)
-  assert.equal((await store.findDecision(EVENT.id, 0))?.includes('eyJ'), false)
+  assert.equal(JSON.stringify(await audit.find(EVENT.id)).includes('eyJ'), false)
 })
 
 test('an audit that cannot be written refuses the request', async (t) => {
@@ -83,14 +84,17 @@ test('a store that cannot keep decisions refuses nobody: the log has them, and i
     () => now,
     (detail, sentence) => told.push(`${sentence} (${detail['unkept']})`),
   )
+  const settled = () => assert.rejects(audit.find(EVENT.id), { reason: 'store_unavailable' })
   await audit.record(EVENT)
   await audit.record(EVENT)
+  await settled()
   assert.equal(sink.written.length, 2)
   assert.equal(audit.working(), true)
   assert.equal(audit.unkept(), 2)
   assert.equal(told.length, 1, 'once a minute, however many there are')
   now += 60_000
   await audit.record(EVENT)
+  await settled()
   assert.match(told[1] ?? '', /^the store keeps no decisions: .* \(3\)$/)
 })
 
@@ -98,6 +102,22 @@ test('a store that does not answer is no reason to say that a decision is unknow
   const store = openSqlite(':memory:')
   await store.close()
   await assert.rejects(auditOf(lines(), store).find('decision-1'), { reason: 'store_unavailable' })
+})
+
+test('nobody waits for a store that hangs, and what piles up before it is bounded', async () => {
+  let asked = 0
+  const store = openSqlite(':memory:')
+  const hanging = {
+    ...store,
+    keepDecision() {
+      asked += 1
+      return new Promise<void>(() => undefined)
+    },
+  }
+  const audit = auditOf(lines(), hanging)
+  for (let index = 0; index < 10_001; index += 1) await audit.record(EVENT)
+  await store.close()
+  assert.deepEqual([asked, audit.unkept()], [10_000, 1])
 })
 
 test('what is kept after the log failed does not say that a token was issued', async (t) => {

@@ -83,7 +83,7 @@ test('one span a token request, one below it for each stage, and nothing that th
   const stages = spans().filter(({ parentSpanId }) => parentSpanId === root.spanId)
   assert.deepEqual(
     stages.map(({ name }) => name),
-    ['attest', 'policy', 'sign', 'spend', 'audit'],
+    ['prepare', 'attest', 'policy', 'sign', 'spend', 'audit'],
   )
   assert.ok(BigInt(root.startTimeUnixNano) / 1_000_000n === BigInt(clock.now()), 'our clock')
   for (const { startTimeUnixNano, endTimeUnixNano } of stages) {
