@@ -8,10 +8,10 @@ import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The first half compiles policies over and over, the second serves requests. */
+/** The first half compiles policies over and over and starts programs, the second attests and serves requests. */
 const HALVES = [
-  ['*.test.ts', '{config,policy}/**/*.test.ts'],
-  ['{agent,attestors,conformance,fuzz,http,net,process,store}/**/*.test.ts'],
+  ['*.test.ts', '{agent,config,policy,process}/**/*.test.ts'],
+  ['{attestors,conformance,fuzz,http,net,store}/**/*.test.ts'],
 ]
 
 const codes = await Promise.all(
