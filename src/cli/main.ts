@@ -19,7 +19,15 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'test, explain and predict access conditions',
     load: async (args) => (await import('./policy.ts')).choose(args),
   },
+  keys: {
+    summary: 'list, rotate and export the signing keys',
+    load: () => import('./keys.ts'),
+  },
   doctor: { summary: 'find out what is wrong', load: () => import('./doctor.ts') },
+  probe: {
+    summary: 'ask a running broker, to see that it issues and that it refuses',
+    load: () => import('./probe.ts'),
+  },
   token: {
     summary: 'get a token for this workload and print it',
     load: () => import('./token.ts'),
