@@ -4,7 +4,7 @@ import { type Door, DoorError, type DoorRequest } from '../../src/net/fetch.ts'
 import { isObject, JsonError, type JsonObject, parseJson } from '../../src/net/json.ts'
 import type { Timers } from '../../src/net/timers.ts'
 import { type ClusterApi, ClusterApiError, type Listing, type Watching } from './api.ts'
-import { type ApiSettings, Credentials, type Login } from './credentials.ts'
+import { type ApiSettings, Credentials, type Login, type Pod } from './credentials.ts'
 import { LineSlicer, ListSlicer, MAX_DEPTH, MAX_OBJECT_BYTES } from './slices.ts'
 
 /** What asking needs of the world. */
@@ -13,8 +13,8 @@ export type ClusterApiWorld = {
   readonly timers: Timers
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** What precedes `/var/run/secrets/…` of our own pod. Default: nothing. */
-  readonly root?: string
+  /** Our own pod, where a test brings another. */
+  readonly pod?: Pod
 }
 
 const TIMEOUT_MS = 5_000

@@ -1,12 +1,12 @@
 /**
- * Where an API server is and how we log in, read from a kubeconfig or from our own pod by the client library.
+ * Where an API server is and how we log in: from the files of our own pod, or from a kubeconfig by the client library.
  * Nothing but that is asked of the library: it follows redirects, reads without limit and obeys
  * `insecure-skip-tls-verify`. What we do not obey is refused by name, never left out in silence.
  */
 
 import { readFile } from 'node:fs/promises'
 import type { RequestOptions } from 'node:https'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { Timers } from '../../src/net/timers.ts'
 import { few, printable } from '../../src/refusal.ts'
@@ -26,7 +26,16 @@ export type Login = {
   readonly serverName: string | undefined
 }
 
-/** How often a kubeconfig is looked at for changes; the library does the same with the token file of a pod. */
+/** What a pod is given to reach its own API server: a token and a certificate authority, and a name in DNS. */
+export type Pod = { readonly folder: string; readonly server: string }
+
+const OWN_POD: Pod = {
+  folder: '/var/run/secrets/kubernetes.io/serviceaccount',
+  // In every cluster's DNS and in every API server's certificate.
+  server: 'https://kubernetes.default.svc',
+}
+
+/** How often a kubeconfig or the token of a pod is looked at for changes. */
 const LOOK_EVERY_MS = 60_000
 /** A login command of a kubeconfig has no limit of its own. */
 const LOGIN_MS = 10_000
@@ -35,16 +44,17 @@ export type CredentialsWorld = {
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly timers: Timers
-  /** What precedes `/var/run/secrets/…` of our own pod. Default: nothing. */
-  readonly root?: string
+  /** Our own pod, where a test brings another. */
+  readonly pod?: Pod
 }
 
 /** The login of one cluster, kept for as long as it is good. */
 export class Credentials {
   private readonly settings: ApiSettings
   private readonly world: CredentialsWorld
-  /** The configuration, and the text it was read from (empty in a pod, which has none). */
+  /** The configuration, and the text it was read from. */
   private known: { readonly config: KubeConfig; readonly text: string } | null = null
+  private ownLogin: Login | null = null
   private lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(settings: ApiSettings, world: CredentialsWorld) {
@@ -60,7 +70,9 @@ export class Credentials {
       reject(this.error(`no login within ${LOGIN_MS / 1000} s; look at its login command`))
     })
     try {
-      return await Promise.race([this.read(), late])
+      const { kubeconfig } = this.settings
+      const login = kubeconfig === undefined ? this.readPod() : this.read(kubeconfig)
+      return await Promise.race([login, late])
     } catch (cause) {
       this.forget()
       if (cause instanceof ClusterApiError) throw cause
@@ -73,15 +85,42 @@ export class Credentials {
   /** Reads the file, the token and whatever a login command gave anew the next time. */
   forget(): void {
     this.known = null
+    this.ownLogin = null
   }
 
-  /** Looks the next time whether the file has changed. */
+  /** Looks the next time whether a file has changed. */
   doubt(): void {
     this.lookedAt = Number.NEGATIVE_INFINITY
   }
 
-  private async read(): Promise<Login> {
-    const config = await this.config()
+  private async readPod(): Promise<Login> {
+    const now = this.world.now()
+    if (this.ownLogin !== null && now - this.lookedAt < LOOK_EVERY_MS) return this.ownLogin
+    const { folder, server } = this.world.pod ?? OWN_POD
+    const [token, ca] = await Promise.all(
+      ['token', 'ca.crt'].map((name) =>
+        readFile(join(folder, name), 'utf8').catch((cause) => {
+          throw this.error(
+            `${join(folder, name)} cannot be read: is this a pod of a cluster?`,
+            cause,
+          )
+        }),
+      ),
+    )
+    this.lookedAt = now
+    this.ownLogin = {
+      server,
+      authorization: `Bearer ${token?.trim()}`,
+      ca,
+      cert: undefined,
+      key: undefined,
+      serverName: undefined,
+    }
+    return this.ownLogin
+  }
+
+  private async read(kubeconfig: string): Promise<Login> {
+    const config = await this.config(kubeconfig)
     const context = this.settings.context ?? config.getCurrentContext()
     const found = config.getContextObject(context)
     const cluster = found === null ? null : config.getCluster(found.cluster)
@@ -102,32 +141,24 @@ export class Credentials {
     }
   }
 
-  private async config(): Promise<KubeConfig> {
-    const { kubeconfig } = this.settings
+  private async config(path: string): Promise<KubeConfig> {
     const now = this.world.now()
-    // The library reads the files of our own pod again by itself.
-    const isCurrent = kubeconfig === undefined || now - this.lookedAt < LOOK_EVERY_MS
-    if (this.known !== null && isCurrent) return this.known.config
-    const text = kubeconfig === undefined ? '' : await readFile(kubeconfig, 'utf8')
+    if (this.known !== null && now - this.lookedAt < LOOK_EVERY_MS) return this.known.config
+    const text = await readFile(path, 'utf8')
     this.lookedAt = now
-    if (this.known?.text !== text) this.known = { config: await this.load(text), text }
+    if (this.known?.text !== text) this.known = { config: await this.load(path, text), text }
     return this.known.config
   }
 
-  private async load(text: string): Promise<KubeConfig> {
+  private async load(path: string, text: string): Promise<KubeConfig> {
     const { KubeConfig } = await import('@kubernetes/client-node')
     const config = new KubeConfig()
-    const { kubeconfig } = this.settings
-    if (kubeconfig === undefined) {
-      config.loadFromCluster(this.world.root)
-    } else {
-      try {
-        config.loadFromString(text)
-      } catch (cause) {
-        throw this.error(`is no kubeconfig: ${firstLine(cause)}`, cause)
-      }
-      config.makePathsAbsolute(dirname(kubeconfig))
+    try {
+      config.loadFromString(text)
+    } catch (cause) {
+      throw this.error(`is no kubeconfig: ${firstLine(cause)}`, cause)
     }
+    config.makePathsAbsolute(dirname(path))
     return config
   }
 
@@ -149,7 +180,6 @@ export class Credentials {
   }
 
   private missing(config: KubeConfig, context: string): ClusterApiError {
-    if (this.settings.kubeconfig === undefined) return this.error('this is no pod of a cluster')
     const names = few(config.getContexts().map(({ name }) => name)).join(', ') || 'none'
     const setting = this.settings.context === undefined ? 'current-context' : 'api.context'
     return this.error(

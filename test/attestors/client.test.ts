@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, type TestContext, test } from 'node:test'
 import { ClusterApiError } from '../../attestors/kubernetes/api.ts'
@@ -10,6 +9,7 @@ import { createDoor } from '../../src/net/fetch.ts'
 import { API_TOKEN, FakeApiServer, type KubeconfigDraft } from '../world/apiserver.ts'
 import { selfSigned } from '../world/certificate.ts'
 import { TestClock } from '../world/clock.ts'
+import { scratch } from '../world/scratch.ts'
 import { startServer, until } from '../world/view.ts'
 
 const NODE = '/api/v1/nodes/node-1'
@@ -224,42 +224,38 @@ suite('the client of an API server', () => {
 
   test('reads the token of its own pod, and the new one when the kubelet has replaced it', async (t) => {
     const server = await secureServer(t)
-    const pod = podOf(t, server)
+    const { folder, rotate } = podOf(t)
     const timers = new TestClock().timers
     const door = createDoor({ timers })
-    const api = clusterApi({ inCluster: true }, { door, timers, now: () => 0, root: pod.root })
+    let now = 0
+    const world = {
+      door,
+      timers,
+      now: () => now,
+      pod: { folder, server: `https://localhost:${server.port}` },
+    }
+    const api = clusterApi({ inCluster: true }, world)
     await api.get(NODE)
     server.tokens.clear()
     server.tokens.add('rotated-token')
     await fails(api.get(NODE), /401/, 401)
-    pod.writeToken('rotated-token')
+    rotate('rotated-token')
     await api.get(NODE)
+    server.tokens.add('next-token')
+    rotate('next-token')
+    now += 60_000
+    const before = server.requests.length
+    server.tokens.delete('rotated-token')
+    await api.get(NODE)
+    assert.equal(server.requests.length, before + 1, 'read again by itself, before it was refused')
   })
 })
 
-/** The files and the environment of a pod in the cluster of a server. */
-function podOf(t: TestContext, server: FakeApiServer) {
-  const root = mkdtempSync(join(tmpdir(), 'countersign-pod-'))
-  const folder = join(root, 'var/run/secrets/kubernetes.io/serviceaccount')
-  mkdirSync(folder, { recursive: true })
+/** The files of a pod in the cluster of a server. */
+function podOf(t: TestContext) {
+  const folder = scratch(t)
+  const rotate = (token: string) => writeFileSync(join(folder, 'token'), token)
   writeFileSync(join(folder, 'ca.crt'), TLS.cert)
-  const writeToken = (token: string) => writeFileSync(join(folder, 'token'), token)
-  writeToken(API_TOKEN)
-  const { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT } = process.env
-  Object.assign(process.env, {
-    KUBERNETES_SERVICE_HOST: 'localhost',
-    KUBERNETES_SERVICE_PORT: String(server.port),
-  })
-  t.after(() => {
-    rmSync(root, { recursive: true })
-    restore({ KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT })
-  })
-  return { root, writeToken }
-}
-
-function restore(before: Readonly<Record<string, string | undefined>>): void {
-  for (const [name, value] of Object.entries(before)) {
-    if (value === undefined) delete process.env[name]
-    else process.env[name] = value
-  }
+  rotate(API_TOKEN)
+  return { folder, rotate }
 }
