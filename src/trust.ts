@@ -1,16 +1,20 @@
 /**
- * Which trust entry a credential is for. Unverified `iss` and `aud` select by exact string and prove
- * nothing: the entry that is selected verifies everything again with its own keys.
+ * Which trust entry a credential is for. Unverified `iss` and `aud`, and the trust domain in the `sub` of a JWT-SVID,
+ * select by exact string and prove nothing: the entry that is selected verifies everything again with its own keys.
  */
 
 import type { Attestor } from './identity.ts'
 import { soleAudience, type UnverifiedJwt } from './net/jwt.ts'
+import { parseSpiffeId, trustDomainUri } from './net/spiffeid.ts'
 import { few, printable, Refusal } from './refusal.ts'
 
 /** Selects the one attestor that answers for a JWT. */
 export type TrustTable = {
-  /** @throws Refusal `issuer_untrusted` */
-  select(jwt: UnverifiedJwt): Attestor
+  /**
+   * @param kind what the caller says it shows. It chooses nothing: the same token is always for the same entry
+   * @throws Refusal `issuer_untrusted`, `entry_ambiguous`; `type_refused` for a token of another kind
+   */
+  select(jwt: UnverifiedJwt, kind?: string): Attestor
 }
 
 /**
@@ -20,25 +24,41 @@ export type TrustTable = {
  */
 export function trustTable(attestors: readonly Attestor[]): TrustTable {
   return {
-    select(jwt) {
-      const { iss } = jwt.claims
+    select(jwt, kind) {
+      const { iss, sub } = jwt.claims
       const audience = soleAudience(jwt.claims)
       const takes = ({ audience: sole, audiences = [sole] }: Attestor) =>
         audiences.some((accepted) => accepted === audience)
-      const candidates = attestors.filter(({ issuers }) => issuers.some((issuer) => issuer === iss))
+      const named = namedBy(attestors, iss)
+      const candidates = named.length > 0 ? named : namedBy(attestors, trustDomainOf(sub))
       // The wrong audience goes to an entry of this issuer: it refuses, and knows best what the token was for.
       // An issuer that nobody answers for yet may be that of an entry which is still asking for its own.
       const match =
         soleOf(candidates.filter(takes), jwt) ??
         candidates[0] ??
         attestors.find((attestor) => attestor.issuers.length === 0 && takes(attestor))
-      if (match !== undefined) return match
+      if (match !== undefined) return ofKind(match, kind)
       throw new Refusal('issuer_untrusted', {
-        found: printable(iss),
+        found: printable(iss ?? trustDomainOf(sub)),
         trusted: few(new Set(attestors.flatMap(({ issuers }) => issuers.slice(0, 1)))),
       })
     },
   }
+}
+
+function namedBy(attestors: readonly Attestor[], name: unknown): readonly Attestor[] {
+  return attestors.filter(({ issuers }) => issuers.some((issuer) => issuer === name))
+}
+
+/** What stands for the issuer of a JWT-SVID, which need not have an `iss` (JWT-SVID §3). */
+function trustDomainOf(sub: unknown): string | undefined {
+  const id = parseSpiffeId(sub)
+  return id === null ? undefined : trustDomainUri(id.trustDomain)
+}
+
+function ofKind(attestor: Attestor, kind = attestor.kind): Attestor {
+  if (attestor.kind === kind) return attestor
+  throw new Refusal('type_refused', { expected: kind, found: attestor.trust })
 }
 
 /**

@@ -72,6 +72,60 @@ test('an entry that learns its issuer answers for it from then on, and until the
   })
 })
 
+suite('a JWT-SVID', () => {
+  const ours = {
+    ...attestor('spiffe:example.org', ['spiffe://example.org'], 'https://us'),
+    kind: 'spiffe',
+  }
+  const theirs = attestor('spiffe:example.com', ['spiffe://example.com'], 'https://us')
+  const pods = {
+    ...attestor('kubernetes:pods', ['https://pods'], 'https://us'),
+    kind: 'kubernetes',
+  }
+  const late = attestor('kubernetes:late', [], 'https://us')
+  const table = trustTable([late, pods, theirs, ours])
+  const svid = (claims: Record<string, unknown>) =>
+    jwt({ sub: 'spiffe://example.org/a', aud: 'https://us', ...claims })
+
+  test('is for the entry of the trust domain in its sub', () => {
+    assert.equal(table.select(svid({})), ours)
+    assert.equal(table.select(svid({ sub: 'spiffe://example.com/a' })), theirs)
+    assert.equal(table.select(svid({ aud: 'https://other' })), ours)
+  })
+
+  test('may have an iss, which counts where an entry has it', () => {
+    assert.equal(table.select(svid({ iss: 'https://oidc.example.org' })), ours)
+    assert.equal(table.select(svid({ iss: 'https://pods' })), pods)
+    assert.equal(table.select(svid({ iss: 7 })), ours)
+  })
+
+  test('of another trust domain, or with a sub that is no SPIFFE ID, is not for it', () => {
+    const only = trustTable([ours])
+    for (const sub of [
+      'spiffe://example.orgx/a',
+      'spiffe://example.org/a/',
+      'spiffe://EXAMPLE.org/a',
+      'spiffe://example.org:443/a',
+      'example.org',
+      ['spiffe://example.org/a'],
+      undefined,
+    ]) {
+      assert.throws(() => only.select(svid({ sub })), { reason: 'issuer_untrusted' })
+    }
+    assert.throws(() => only.select(svid({ sub: 'spiffe://other/a' })), {
+      detail: { found: 'spiffe://other', trusted: ['spiffe://example.org'] },
+    })
+  })
+
+  test('is for the same entry, whatever the caller calls it', () => {
+    assert.equal(table.select(svid({}), 'spiffe'), ours)
+    assert.throws(() => table.select(svid({ iss: 'https://pods' }), 'spiffe'), {
+      reason: 'type_refused',
+      detail: { expected: 'spiffe', found: 'kubernetes:pods' },
+    })
+  })
+})
+
 suite('entries that share an issuer and an audience', () => {
   const owned = (trust: string, owner: string): Attestor => ({
     ...attestor(trust, ['https://ci'], 'https://us'),

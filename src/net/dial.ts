@@ -54,8 +54,12 @@ export type DoorRequest = {
   readonly accept?: string
   /** Demands a JSON media type: `application/json` or `application/…+json`. */
   readonly json?: boolean
-  /** Sent by POST as `application/json`; without it the request is a GET. */
+  /** Sent by POST; without it the request is a GET. */
   readonly body?: string
+  /** The Content-Type of `body`; default: `application/json`. */
+  readonly bodyType?: string
+  /** Further headers, their names in lower case; those that the door sets itself are not among them. */
+  readonly headers?: Readonly<Record<string, string>>
   /** The whole value of the Authorization header. */
   readonly authorization?: string
   /** PEM: trusted in place of the system's roots; our own certificate and key for mutual TLS. */
@@ -104,8 +108,11 @@ export function checkUrl(request: DoorRequest): URL {
     throw new DoorError('refused_origin', `${url.origin} must be https; ${exception}`)
   }
   if (request.spiffeId !== undefined && (url.protocol !== 'https:' || !request.ca)) {
-    // Without roots of its own, those of the system would vouch: any web authority for any SPIFFE ID.
-    throw new DoorError('refused_origin', `${url.origin} needs https and roots to prove a SPIFFE ID`)
+    // Without roots of its own, every web authority could vouch for every SPIFFE ID.
+    throw new DoorError(
+      'refused_origin',
+      `${url.origin} needs https and roots to prove a SPIFFE ID`,
+    )
   }
   return url
 }
@@ -180,11 +187,12 @@ function openRequest(
   signal: AbortSignal,
 ): ClientRequest {
   const headers: Record<string, string> = {
+    ...request.headers,
     accept: request.accept ?? ACCEPT,
     'accept-encoding': 'identity',
   }
   if (request.authorization !== undefined) headers['authorization'] = request.authorization
-  if (request.body !== undefined) headers['content-type'] = 'application/json'
+  if (request.body !== undefined) headers['content-type'] = request.bodyType ?? 'application/json'
   const method = request.body === undefined ? 'GET' : 'POST'
   // An agent of its own: no proxy from the environment, no connection that others opened, and no TLS session
   // to resume, which would leave the certificate unread (SPIRE #6715).

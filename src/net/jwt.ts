@@ -27,8 +27,8 @@ export type UnverifiedHeader = JsonObject & {
 }
 
 /**
- * `maxBytes`: longest token taken, default 16 KiB. `types`: values of `typ` taken besides `JWT` and `JOSE`. `unread`: members that
- * a platform is known to send and that nobody reads; a URL of keys is the only one there is.
+ * `maxBytes`: longest token taken, default 16 KiB. `types`: values of `typ` taken besides `JWT` and `JOSE`. `unread`:
+ * members that a platform is known to send and that nobody reads; a URL of keys is the only one there is.
  */
 export type JwtOptions = {
   readonly maxBytes?: number

@@ -37,6 +37,7 @@ suite('parseJwt', () => {
       'JWT',
       'jwt',
       'application/JWT',
+      'JOSE',
       'oauth-id-jag+jwt',
       'application/OAuth-ID-JAG+jwt',
     ]) {
@@ -45,6 +46,7 @@ suite('parseJwt', () => {
   })
 
   const foreign = [
+    'JOSE+JSON',
     'at+jwt',
     'dpop+jwt',
     'oauth-id-jag+jwt',

@@ -98,6 +98,11 @@ export class FakeIssuer {
     return `${input}.${base64url(key.sign(input))}`
   }
 
+  /** What is at `jwksPath`. */
+  protected keyDocument(): object {
+    return { keys: this.signers.map(({ jwk }) => jwk) }
+  }
+
   private answer(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('cache-control', this.cacheControl)
     if (request.url === this.jwksPath) {
@@ -107,7 +112,7 @@ export class FakeIssuer {
         return
       }
       response.setHeader('content-type', 'application/jwk-set+json')
-      response.end(JSON.stringify({ keys: this.signers.map(({ jwk }) => jwk) }))
+      response.end(JSON.stringify(this.keyDocument()))
     } else if (request.url?.endsWith('/.well-known/openid-configuration')) {
       const issuer = this.origin
       const document: Record<string, unknown> = { issuer, jwks_uri: this.jwksUrl }
