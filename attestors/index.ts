@@ -6,6 +6,7 @@ import { azure } from './azure/index.ts'
 import { gcp } from './gcp/index.ts'
 import { kubernetes } from './kubernetes/index.ts'
 import { oidc } from './oidc/index.ts'
+import { spiffe } from './spiffe/index.ts'
 
 /** Every kind of platform that can vouch for a workload, in the order of the documentation. */
-export const KINDS: readonly AttestorKind<unknown>[] = [kubernetes, aws, azure, gcp, oidc]
+export const KINDS: readonly AttestorKind<unknown>[] = [kubernetes, aws, azure, gcp, spiffe, oidc]

@@ -8,6 +8,8 @@ import type {
   AttestorHealth,
   AttestorWorld,
   Identity,
+  Proof,
+  SecondEvidence,
   TrustCommon,
 } from '../src/identity.ts'
 import { KeySource } from '../src/net/jwks.ts'
@@ -41,12 +43,15 @@ export type JwtEntry = TrustCommon & {
   readonly algorithms: readonly Algorithm[]
   readonly readKeys: KeyReader
   readonly profile: JwtProfile
+  /** What it takes beside its tokens. */
+  readonly second?: ReadonlyMap<string, SecondEvidence>
 }
 
 /** Makes the attestor of one entry. */
 export function jwtAttestor(entry: JwtEntry, world: JwtWorld): Attestor {
-  const { kind, trust, audience, audiences = [audience], issuers, algorithms } = entry
-  return { kind, trust, issuers, audience, audiences, algorithms, ...jwtVerifier(entry, world) }
+  const { kind, trust, audience, audiences = [audience], issuers, algorithms, second } = entry
+  const takes = { kind, trust, issuers, audience, audiences, algorithms, ...(second && { second }) }
+  return { ...takes, ...jwtVerifier(entry, world) }
 }
 
 /** One key source with one profile: an attestor, as far as keys and signatures go. */
@@ -54,9 +59,6 @@ export type JwtVerifier<Proved> = Pick<Attestor, 'start' | 'health' | 'close'> &
   /** As `Attestor.prepare`, for whatever the profile reads. */
   prepare(jwt: UnverifiedJwt, nowSeconds: number): Proof<Proved> | Promise<Proof<Proved>>
 }
-
-/** As `Prepared`, for whatever the profile reads. */
-export type Proof<Proved> = { readonly verify: (nowSeconds: number) => Proved }
 
 /** Makes the verifier of one key source. */
 export function jwtVerifier<Proved>(

@@ -25,12 +25,12 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   token_malformed:
     'This is not a well-formed JWT. Look at the file or variable that the client reads.',
   header_refused:
-    'The token header carries a member that could choose a key. No platform token needs it.',
+    'The token header carries a member that could choose a key, or that tokens of this kind do not have. No platform token needs it.',
   algorithm_refused: 'The token is signed with an algorithm that this trust entry does not allow.',
   type_refused:
-    'This is a token of another type (an access or ID token, say), not a platform token.',
+    'This is a token of another type (an access or ID token, say), not a platform token; or not one of the kind that `client_assertion_type` names.',
   issuer_untrusted:
-    'No trust entry has this `iss`. Compare it byte for byte with `issuer` of the entry you mean; a trailing slash counts.',
+    'No trust entry has this `iss`, or the trust domain of this JWT-SVID. Compare it byte for byte with `issuer` or `trustDomain` of the entry you mean; a trailing slash counts.',
   audience_wrong:
     'The token was minted for another audience. Ask the platform (a projected volume, say) for one with the audience expected here.',
   token_expired:
@@ -48,7 +48,7 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   subject_mismatched:
     '`sub` and the private claims name different workloads. Treat it as an attack.',
   token_legacy:
-    'This is a token from a Secret, which never ends. Mount a projected serviceAccountToken volume instead.',
+    'This credential never ends: a token from a Secret, or a long-term access key. Mount a projected serviceAccountToken volume, or use the credentials of a role.',
   token_extended:
     'This is the default token of the pod, extended for a year. Mount a projected volume with our audience.',
   token_unbound:
@@ -68,6 +68,18 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   challenge_unknown:
     'The evidence answers no challenge of ours. Ask /challenge for one; replicas need the same `keys.secret`.',
   challenge_expired: 'The challenge was answered too late. Ask for one just before it is used.',
+  document_malformed:
+    'This is not a document as the platform makes it. Send what the metadata service or the device returned, unchanged, in base64.',
+  certificate_untrusted:
+    'The document was signed by a certificate that does not lead to a pinned root. Where the detail says that an issuer is missing, add its certificate to the file of intermediates; else treat it as an attack.',
+  measurement_refused:
+    'The machine runs something other than what is allowed, or runs in debug mode. Compare the register in the detail with the measurements of your image.',
+  sts_refused:
+    'STS does not vouch for the signed GetCallerIdentity. Sign for the region that is named, for our issuer and a fresh challenge, with credentials that are not over.',
+  attestation_refused:
+    'This workload cannot show such an attestation: the type is not known here, or its trust entry takes none of it.',
+  attestation_mismatched:
+    'The attestation is of another machine or workload than the credential beside it. If the client did not mix them up, treat it as an attack.',
   client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
   sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
   policy_denied:
@@ -79,6 +91,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The API server did not answer the TokenReview. `countersign doctor` says why.',
   cluster_unreachable:
     'The API server of this cluster did not say whether the workload exists. `countersign doctor` says why.',
+  sts_unavailable:
+    'STS did not answer, or not as STS does. The detail has the region; look at the way from here to its endpoint.',
   store_unavailable:
     'The store does not answer, so nobody can tell what was spent. Look at the disk of `store.sqlite`, or at the database of `store.postgres`.',
   audit_unavailable:

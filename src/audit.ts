@@ -15,7 +15,9 @@ import { epochSeconds } from './units.ts'
 /** What was shown. `claimed…` is what unverified evidence said about itself; believe it only if issued. */
 export type AuditEvidence = {
   readonly carrier: Carrier
-  /** SHA-256 of header.payload, base64url; null when the evidence could not be parsed. */
+  /** What the caller says it is, where that is no JWT. */
+  readonly format?: string
+  /** SHA-256, base64url: of a JWT's header.payload, null when it could not be parsed; else of the whole credential. */
   readonly digest: string | null
   readonly claimedIssuer: string | null
   readonly claimedSubject: string | null

@@ -1,10 +1,10 @@
 /** The composition root: Config → Broker. Every room is made here and nowhere else. */
 
-import { KINDS } from '../attestors/index.ts'
+import { randomBytes } from 'node:crypto'
 import { ADVICE } from './advice.ts'
 import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
 import type { CertificateStatus } from './certificate.ts'
-import { issuerFault } from './config/trust.ts'
+import { type Challenges, challenges } from './challenge.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
@@ -24,8 +24,9 @@ import { keysSecret } from './secret.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 import { type Traces, traced } from './traces.ts'
-import { trustTable } from './trust.ts'
 import { epochSeconds } from './units.ts'
+import { openRelays, startAttestors } from './vouchers.ts'
+import { type Vouching, vouching } from './vouching.ts'
 
 /** How often keys are looked after and the store is pruned. */
 const UPKEEP_MS = 60_000
@@ -71,6 +72,8 @@ export type Broker = {
   readonly traces: Traces | null
   /** A new decision id. */
   newId(): string
+  /** What a caller has to have its platform sign. */
+  newChallenge(): string
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
   /** Whether a valid request would be answered now. */
@@ -100,7 +103,8 @@ export async function createBroker(config: Config, world: World): Promise<Broker
   try {
     const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
     cleanup.push(() => sink.close())
-    const keys = await openKeys(config, store, world)
+    const secret = secretOf(config, world)
+    const keys = await openKeys(config, store, world, secret)
     const policies =
       world.policies ??
       (await keepPolicies({
@@ -116,11 +120,16 @@ export async function createBroker(config: Config, world: World): Promise<Broker
         ? NO_GEO
         : await openGeo({ ...config.policies.geo, warn: world.warn })
     cleanup.push(() => geo.close())
-    const attestors = await startAttestors(config, world, cleanup)
+    const asked = challenges(secret, randomBytes)
+    const seen = { ...world, door: world.door ?? createDoor() }
+    const attestors = await startAttestors(config, seen, cleanup)
+    const challengeEnd = asked.check
+    const relays = openRelays(config, { ...seen, issuer: config.issuer, challengeEnd })
+    const who = { attestors, challenges: asked, vouching: vouching(attestors, relays, asked) }
     cleanup.push(startUpkeep(config, world, store, keys))
     policies.watch()
     geo.watch()
-    return assemble(config, world, { store, keys, policies, geo, attestors, sink, close })
+    return assemble(config, world, { store, keys, policies, geo, ...who, sink, close })
   } catch (error) {
     await close()
     throw error
@@ -133,6 +142,8 @@ type Parts = {
   readonly policies: Policies
   readonly geo: Geo
   readonly attestors: readonly Attestor[]
+  readonly challenges: Challenges
+  readonly vouching: Vouching
   readonly sink: AuditSink
   readonly close: () => Promise<void>
 }
@@ -145,21 +156,19 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   const seconds = () => epochSeconds(world.now())
   let retired = false
   const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
-  const meter = createMeter(
-    {
-      policies: () => policies.status(),
-      attestors: health,
-      unkept: audit.unkept,
-      keys: () => keys.lives(seconds()),
-      certificates: world.certificates ?? (() => []),
-      ready,
-      seconds,
-    },
-  )
+  const meter = createMeter({
+    policies: () => policies.status(),
+    attestors: health,
+    unkept: audit.unkept,
+    keys: () => keys.lives(seconds()),
+    certificates: world.certificates ?? (() => []),
+    ready,
+    seconds,
+  })
   const rooms = {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
-    trust: trustTable(attestors),
+    vouching: parts.vouching,
     policies,
     geo,
     keys,
@@ -182,7 +191,10 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     },
     bodyLimitBytes: config.listen.bodyLimitBytes,
     newId: () => decisionId(world.now()),
-    exchange: together(traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces)),
+    newChallenge: () => parts.challenges.issue(seconds()),
+    exchange: together(
+      traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
+    ),
     ready,
     retire() {
       retired = true
@@ -215,41 +227,23 @@ export async function openKeys(
   config: Pick<Config, 'store' | 'keys'>,
   store: Store,
   world: Pick<World, 'now' | 'warn'>,
+  secret = secretOf(config, world),
 ): Promise<SigningKeys> {
-  const secret = config.keys.secret?.reveal() ?? ownSecret(config, world)
   const seal = sealer(secret, 'signing keys')
   const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
   await keys.refresh(epochSeconds(world.now()))
   return keys
 }
 
-function ownSecret({ store }: Pick<Config, 'store'>, world: Pick<World, 'warn'>): string {
+/** What replicas have in common: set, or made beside an embedded store. One in memory has another each time. */
+function secretOf(
+  { keys, store }: Pick<Config, 'store' | 'keys'>,
+  world: Pick<World, 'warn'>,
+): string {
+  if (keys.secret) return keys.secret.reveal()
   if ('sqlite' in store) return keysSecret(store.sqlite, world.warn)
   // The configuration was refused without it; a host application may have made one of its own.
   throw new Error('keys.secret is required with store.postgres')
-}
-
-/**
- * Makes the attestors of a configuration and reads their keys.
- * @param cleanup gets what ends their background work
- */
-export async function startAttestors(
-  config: Config,
-  world: Pick<World, 'now' | 'warn' | 'door'>,
-  cleanup: (() => void | Promise<void>)[],
-): Promise<readonly Attestor[]> {
-  const door = world.door ?? createDoor()
-  const attestors = config.trust.map((entry) => {
-    const { kind, trust, audience, settings } = entry
-    const row = KINDS.find((candidate) => candidate.kind === kind)
-    if (row === undefined) throw new Error(`no attestor of kind ${kind}`)
-    const faultOf = (issuer: string) => issuerFault(entry, issuer, config.issuer, config.trust)
-    const attestor = row.create(settings, { trust, audience }, { ...world, door }, faultOf)
-    cleanup.push(() => attestor.close())
-    return attestor
-  })
-  await Promise.all(attestors.map((attestor) => attestor.start()))
-  return attestors
 }
 
 /**

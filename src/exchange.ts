@@ -13,7 +13,6 @@ import type { Geo } from './geo.ts'
 import { type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
-import { digestOf, parseJwt, type UnverifiedJwt } from './net/jwt.ts'
 import type { Pace } from './pace.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
@@ -22,9 +21,9 @@ import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
 import { signToken } from './token.ts'
-import type { TrustTable } from './trust.ts'
 import { epochSeconds } from './units.ts'
 import { canonicalUri } from './uri.ts'
+import { described, type Vouching } from './vouching.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
 export type Ask = {
@@ -32,6 +31,8 @@ export type Ask = {
   readonly id: string
   readonly grantType: string
   readonly evidence: Evidence
+  /** Second evidence of the same workload; null for none. */
+  readonly attestation: Evidence | null
   /** `client_id` as sent. It means something only beside a `client_assertion`. */
   readonly clientId: string | null
   /** Every `resource` parameter (RFC 8707), as sent. */
@@ -52,7 +53,7 @@ export type Stage = 'prepare' | 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
 export type Rooms = {
   readonly issuer: string
   readonly resources: ReadonlyMap<string, ResourceRules>
-  readonly trust: TrustTable
+  readonly vouching: Vouching
   readonly policies: Policies
   /** Where addresses are. */
   readonly geo: Geo
@@ -143,9 +144,9 @@ function target(
 }
 
 function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepared> {
-  const jwt = parseJwt(ask.evidence.value)
-  event.evidence = described(ask.evidence, jwt)
-  return rooms.trust.select(jwt).prepare(jwt, epochSeconds(rooms.now()))
+  return rooms.vouching.prepare(ask, epochSeconds(rooms.now()), (seen) => {
+    event.evidence = seen
+  })
 }
 
 function attest(ask: Ask, prepared: Prepared, now: number): Identity {
@@ -197,21 +198,11 @@ function opened(ask: Ask, nowMilliseconds: number): Draft {
     reason: null,
     detail: {},
     grantType: ask.grantType,
-    evidence: described(ask.evidence, null),
+    evidence: described(ask, null),
     question: null,
     decision: null,
     token: null,
   }
-}
-
-function described(evidence: Evidence, jwt: UnverifiedJwt | null): AuditEvent['evidence'] {
-  const shown = {
-    carrier: evidence.carrier,
-    digest: jwt === null ? null : digestOf(jwt),
-    claimedIssuer: jwt === null ? null : printable(jwt.claims['iss']),
-    claimedSubject: jwt === null ? null : printable(jwt.claims['sub']),
-  }
-  return [shown]
 }
 
 function fingerprint(token: string, kid: string, grant: Grant): AuditEvent['token'] {

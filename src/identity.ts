@@ -8,6 +8,7 @@ import type { Door } from './net/fetch.ts'
 import type { JsonObject } from './net/json.ts'
 import type { UnverifiedJwt } from './net/jwt.ts'
 import type { Detail } from './refusal.ts'
+import type { RelayKind } from './relay.ts'
 
 /**
  * How much a fact can be believed (strongest first).
@@ -36,7 +37,12 @@ export type EntityRef = { readonly type: string; readonly id: string }
 export type Role = 'workload' | 'subject' | 'actor' | 'attestation' | 'proof'
 
 /** The request parameter that carried the evidence; it decides the error code on the wire. */
-export type Carrier = 'assertion' | 'client_assertion' | 'subject_token' | 'actor_token'
+export type Carrier =
+  | 'assertion'
+  | 'client_assertion'
+  | 'subject_token'
+  | 'actor_token'
+  | 'attestation'
 
 /** One unverified credential. Nothing in it may be believed. */
 export type Evidence = {
@@ -44,6 +50,17 @@ export type Evidence = {
   readonly carrier: Carrier
   /** The credential as received, already capped in size by the HTTP room. */
   readonly value: string
+  /** The kind of attestor that has to answer for it, where the caller says what it shows; else whichever is selected. */
+  readonly kind?: string
+  /** How it is written, where it is no JWT: the last part of its type, such as `aws-caller-identity` or `nitro`. */
+  readonly format?: string
+}
+
+/** A challenge of ours that evidence repeats under its signature. It is good for one token. */
+export type Answered = {
+  readonly challenge: string
+  /** Epoch seconds when it ends. */
+  readonly expiresAt: number
 }
 
 /** What an attestor proved about one party. Facts only, never a decision. */
@@ -64,12 +81,54 @@ export type Identity = {
   readonly expiresAt: number
   /** Whether this evidence may be shown again, and its key in the replay store. */
   readonly replay: { readonly policy: 'once' | 'reusable'; readonly key: string }
+  /** The challenges that the evidence answers. Left out: none. */
+  readonly challenges?: readonly Answered[]
   /** What a revocation can name: `pod:<cluster>/<uid>`, `node:<cluster>/<uid>`, …, unhashed. */
   readonly lineage: readonly string[]
 }
 
 /** What verification needs and had to wait for. Opaque to everyone but the attestor that made it. */
-export type Prepared = { readonly verify: (nowSeconds: number) => Identity }
+export type Prepared = Proof<Identity>
+
+/** As `Prepared`, for whatever is proved. `verify` refuses by throwing. */
+export type Proof<Proved> = { readonly verify: (nowSeconds: number) => Proved }
+
+/** What second evidence proved of a machine or workload. It makes nobody a principal. */
+export type Attested = {
+  /** The machine or workload as its platform names it. */
+  readonly subject: string
+  /** They join those of the first evidence, with grade, source and age of their own. */
+  readonly facts: Facts
+  /** What a revocation can name, unhashed. */
+  readonly lineage: readonly string[]
+  /** Epoch seconds. Nothing that rests on it outlives `expiresAt`. */
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+/** One type of second evidence that a trust entry takes beside its own. Every method refuses by throwing `Refusal`. */
+export interface SecondEvidence {
+  /**
+   * The challenge that it says it answers, so that one which is not ours is refused before anything else is done.
+   * Nothing is proved by it.
+   */
+  claimedChallenge(value: string): string
+  /**
+   * Does what must wait, after the checks that cost nothing. `verify` then runs to the end at once.
+   * @param challenge ours, and not over: what the platform has to have signed, exactly
+   */
+  prepare(
+    value: string,
+    challenge: string,
+    nowSeconds: number,
+  ): Proof<Attested> | Promise<Proof<Attested>>
+  /**
+   * The rule by which both belong together: they name the same machine or workload by what platforms signed.
+   * @returns null when they do; else what does not match, for the operator. The request is then refused as
+   *   `attestation_mismatched`
+   */
+  mismatch(first: Identity, second: Attested): Detail | null
+}
 
 /**
  * One trust entry at work. Every method refuses by throwing `Refusal`.
@@ -80,8 +139,9 @@ export interface Attestor {
   /** Unique name of the trust entry: `<kind>:<name>`. */
   readonly trust: string
   /**
-   * The exact `iss` values that select this entry, the configured one first. Selection proves nothing. Empty
-   * while the platform has not said yet what its issuer is; then `prepare` refuses.
+   * The exact `iss` values that select this entry, the configured one first; a SPIFFE trust domain stands as
+   * `spiffe://<trust domain>`. Selection proves nothing. Empty while the platform has not said yet what its issuer
+   * is; then `prepare` refuses.
    */
   readonly issuers: readonly string[]
   /** The sole audience that this entry accepts; the first of `audiences` where there are any. */
@@ -95,6 +155,8 @@ export interface Attestor {
   readonly matches?: (claims: JsonObject) => boolean
   /** Signature algorithms that this entry accepts (RFC 7518 §3.1). */
   readonly algorithms: readonly string[]
+  /** What this entry takes beside its own evidence, by format (`Evidence.format`). Left out: nothing. */
+  readonly second?: ReadonlyMap<string, SecondEvidence>
   /**
    * Does all that must wait (key fetch, TokenReview), after the checks that cost nothing.
    * Returns synchronously when nothing has to be waited for. `verify` then runs to the end at once:
@@ -203,4 +265,6 @@ export interface AttestorKind<Settings> {
     world: AttestorWorld,
     faultOf: IssuerFault,
   ): Attestor
+  /** Left out: the kind's evidence is JWTs alone. */
+  readonly relay?: RelayKind<Settings>
 }

@@ -70,6 +70,12 @@ export const REASONS = {
   evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
   challenge_unknown: { answer: 'evidence', sentence: EVIDENCE },
   challenge_expired: { answer: 'evidence', sentence: EVIDENCE },
+  sts_refused: { answer: 'evidence', sentence: EVIDENCE },
+  attestation_refused: { answer: 'evidence', sentence: EVIDENCE },
+  attestation_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+  document_malformed: { answer: 'evidence', sentence: EVIDENCE },
+  certificate_untrusted: { answer: 'evidence', sentence: EVIDENCE },
+  measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
 
   sender_unbound: {
@@ -89,6 +95,7 @@ export const REASONS = {
   issuer_keys_unavailable: { answer: 'dependency', sentence: RETRY },
   review_unavailable: { answer: 'dependency', sentence: RETRY },
   cluster_unreachable: { answer: 'dependency', sentence: RETRY },
+  sts_unavailable: { answer: 'dependency', sentence: RETRY },
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
   policies_stale: { answer: 'dependency', sentence: RETRY },

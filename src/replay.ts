@@ -11,20 +11,50 @@ import type { Store } from './store/store.ts'
 /** Kept past its end by this, so that no clock difference between replicas revives spent evidence. */
 const MARGIN_SECONDS = 60
 
+/** Challenges are ours, whoever's evidence answers them. No trust entry has a name without a colon. */
+const CHALLENGES = 'challenge'
+
+type OneTime = { readonly key: string; readonly until: number }
+
 /**
- * Spends the evidence behind an identity, if its platform mints it for one use. Call it last: a request that
- * is refused must leave its evidence usable, because SDKs send the same assertion twice.
+ * Spends what is behind an identity and good for one token: its evidence, if the platform mints it for one use, and
+ * the challenges that it answers. All or nothing. Call it last: a request that is refused must leave its evidence
+ * usable, because SDKs send the same assertion twice.
  *
  * @returns what makes it usable again, for a token that in the end does not leave; it never rejects
- * @throws Refusal `evidence_replayed` when it was spent before; `store_unavailable` when nobody can tell
+ * @throws Refusal `evidence_replayed` when any of it was spent before; `store_unavailable` when nobody can tell
  */
 export async function spend(store: Store, identity: Identity): Promise<() => Promise<void>> {
-  if (identity.replay.policy === 'reusable') return async () => undefined
-  const key = hash('sha256', `${identity.trust}\n${identity.replay.key}`, 'base64url')
-  const first = await store.spend(key, identity.expiresAt + MARGIN_SECONDS).catch((cause) => {
-    throw new Refusal('store_unavailable', { needed: 'spent evidence' }, { cause })
-  })
-  if (!first) throw new Refusal('evidence_replayed', { trust: identity.trust })
-  // A store that cannot even forget leaves the evidence spent: refused once too often, never once too few.
-  return () => store.unspend(key).catch(() => undefined)
+  const spent: string[] = []
+  const takeBack = async () => {
+    // A store that cannot even forget leaves the evidence spent: refused once too often, never once too few.
+    for (const key of spent.splice(0)) await store.unspend(key).catch(() => undefined)
+  }
+  try {
+    for (const { key, until } of oneTimeOf(identity)) {
+      const first = await store.spend(key, until + MARGIN_SECONDS).catch((cause) => {
+        throw new Refusal('store_unavailable', { needed: 'spent evidence' }, { cause })
+      })
+      if (!first) throw new Refusal('evidence_replayed', { trust: identity.trust })
+      spent.push(key)
+    }
+  } catch (refusal) {
+    await takeBack()
+    throw refusal
+  }
+  return takeBack
+}
+
+/** In one order for everybody: of two requests that share something, the one that gets the first of it gets on. */
+function oneTimeOf({ trust, replay, expiresAt, challenges = [] }: Identity): readonly OneTime[] {
+  const all = new Map<string, number>()
+  if (replay.policy === 'once') all.set(keyOf(trust, replay.key), expiresAt)
+  for (const answered of challenges) {
+    all.set(keyOf(CHALLENGES, answered.challenge), answered.expiresAt)
+  }
+  return [...all].map(([key, until]) => ({ key, until })).sort((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+function keyOf(space: string, key: string): string {
+  return hash('sha256', `${space}\n${key}`, 'base64url')
 }

@@ -75,9 +75,9 @@ test('import law: the policy room knows no HTTP, no keys, no store, no attestor,
   }
 })
 
-test('import law: attestors import identity, refusal, suggest, units, the net room and their SDK, nothing else', () => {
+test('import law: attestors import identity, relay, refusal, suggest, units, the net room and their SDK, nothing else', () => {
   const allowed =
-    /^(attestors\/|src\/net\/|src\/(identity|refusal|suggest|units)\.ts$|node:|jose$|typebox$|@kubernetes\/)/
+    /^(attestors\/|src\/net\/|src\/(identity|relay|refusal|suggest|units)\.ts$|node:|jose$|typebox$|cborg$|@kubernetes\/)/
   for (const { path, imports } of SOURCES) {
     if (!path.startsWith('attestors/')) continue
     assertOnly(imports, (name) => allowed.test(name))

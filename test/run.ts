@@ -8,6 +8,9 @@ import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** Programs that tests start load the same modules each time: they are compiled once, and again when they change. */
+const COMPILED = join(import.meta.dirname, '../node_modules/.cache/compiled')
+
 /** The first half compiles policies over and over and starts programs, the second attests and serves requests. */
 const HALVES = [
   ['*.test.ts', '{agent,config,policy,process}/**/*.test.ts'],
@@ -27,6 +30,7 @@ const codes = await Promise.all(
       [...args, ...files.map((file) => join(import.meta.dirname, file))],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
       },
     )
     let output = ''

@@ -3,10 +3,12 @@
 import type { AttestorKind } from '../../src/identity.ts'
 import { keyReader } from '../../src/net/keyreader.ts'
 import { jwtAttestor } from '../jwt.ts'
+import { NITRO_FORMAT, nitroEvidence } from '../nitro/evidence.ts'
+import { callerIdentity } from './relay.ts'
 import { ALGORITHMS, AwsSettings, checkAws, jwksOf } from './settings.ts'
 import { webIdentity } from './webidentity.ts'
 
-/** Roles of AWS accounts, by web identity token. */
+/** Roles of AWS accounts, by web identity token or by a signed GetCallerIdentity. */
 export const aws: AttestorKind<AwsSettings> = {
   kind: 'aws',
   schema: AwsSettings,
@@ -14,6 +16,7 @@ export const aws: AttestorKind<AwsSettings> = {
   issuers: ({ issuer }) => [issuer],
   anchor: ({ account }) => ({ type: 'AwsAccount', id: account }),
   check: checkAws,
+  relay: callerIdentity,
   create: (settings, common, world) =>
     jwtAttestor(
       {
@@ -23,6 +26,9 @@ export const aws: AttestorKind<AwsSettings> = {
         algorithms: ALGORITHMS,
         readKeys: keyReader(jwksOf(settings), settings.issuer, world.door),
         profile: webIdentity(settings, common),
+        ...(settings.nitro && {
+          second: new Map([[NITRO_FORMAT, nitroEvidence(settings.nitro)]]),
+        }),
       },
       world,
     ),

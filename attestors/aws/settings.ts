@@ -5,7 +5,38 @@ import type { Report } from '../../src/identity.ts'
 import { checkJwks, JwksSettings } from '../../src/net/keyreader.ts'
 import type { Algorithm } from '../../src/net/signature.ts'
 import { DURATION_PATTERN } from '../../src/units.ts'
+import { checkNitro, NitroSettings } from '../nitro/settings.ts'
 import { PARTITIONS } from './arn.ts'
+import { REGIONS } from './regions.ts'
+
+/** JSON Schema of what an entry says of signed GetCallerIdentity requests. */
+export const CallerIdentitySettings = Type.Object(
+  {
+    regions: Type.Array(Type.Enum([...REGIONS.keys()], { title: 'a region of AWS' }), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'The regions whose STS is asked. Nobody can choose another.',
+    }),
+    ca: Type.Optional(
+      Type.String({
+        minLength: 1,
+        format: 'path',
+        description: "PEM file, trusted for these endpoints in place of the system's roots.",
+      }),
+    ),
+    allowPrivate: Type.Optional(
+      Type.Boolean({
+        description:
+          'Let the endpoints be at private addresses: interface endpoints of a VPC. Default: false.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: 'Take signed GetCallerIdentity requests of this account, too. Default: refused.',
+  },
+)
+export type CallerIdentitySettings = Static<typeof CallerIdentitySettings>
 
 /** JSON Schema of a trust entry of kind `aws`. */
 export const AwsSettings = Type.Object(
@@ -51,6 +82,8 @@ export const AwsSettings = Type.Object(
           'Roles below aws-reserved/, which IAM Identity Center gives to people. Default: refused.',
       }),
     ),
+    callerIdentity: Type.Optional(CallerIdentitySettings),
+    nitro: Type.Optional(NitroSettings),
     jwks: Type.Optional(JwksSettings),
     maxLifetime: Type.Optional(
       Type.String({
@@ -67,7 +100,8 @@ export const AwsSettings = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'An AWS account whose roles may ask, by GetWebIdentityToken.',
+    description:
+      'An AWS account whose roles may ask, by GetWebIdentityToken or a signed GetCallerIdentity.',
   },
 )
 export type AwsSettings = Static<typeof AwsSettings>
@@ -103,7 +137,30 @@ export function checkAws(settings: AwsSettings, report: Report): void {
       report(['organizationPaths', index], `is not in ${organization}, the entry's organization`)
     }
   })
+  checkCallerIdentity(settings, report)
+  if (settings.nitro !== undefined) {
+    checkNitro(settings.nitro, (path, message) => report(['nitro', ...path], message))
+  }
   if (settings.jwks !== undefined) {
     checkJwks(settings.jwks, issuer, (path, message) => report(['jwks', ...path], message))
+  }
+}
+
+function checkCallerIdentity(settings: AwsSettings, report: Report): void {
+  const { callerIdentity, partition = 'aws', organization, organizationPaths } = settings
+  callerIdentity?.regions.forEach((region, index) => {
+    const found = REGIONS.get(region)?.partition
+    if (found !== partition) {
+      report(
+        ['callerIdentity', 'regions', index],
+        `is in ${found}, not in the partition ${partition}`,
+      )
+    }
+  })
+  if (callerIdentity !== undefined && (organization ?? organizationPaths) !== undefined) {
+    report(
+      ['callerIdentity'],
+      'cannot stand beside organization or organizationPaths: GetCallerIdentity does not say where the account is',
+    )
   }
 }

@@ -4,11 +4,11 @@
  * challenge is ours and unused is for whoever asks.
  */
 
-import type { AttestorHealth, Facts, TrustCommon } from '../../src/identity.ts'
+import type { AttestorHealth, Facts, Proof, TrustCommon } from '../../src/identity.ts'
 import { parseJwt, soleAudience, type UnverifiedJwt } from '../../src/net/jwt.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { checkIssuer, checkWindow } from '../claims.ts'
-import { type JwtWorld, jwtVerifier, type Proof } from '../jwt.ts'
+import { type JwtWorld, jwtVerifier } from '../jwt.ts'
 import { readerOf } from './attestor.ts'
 import { type Reading, readToken, screenClaims } from './profile.ts'
 import { type OidcRules, rulesOf } from './rules.ts'

@@ -5,7 +5,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { pathOf } from '../uri.ts'
+import { ask, discover, type Endpoints } from './endpoints.ts'
 import { AgentError } from './failure.ts'
 
 export { AgentError }
@@ -13,13 +13,15 @@ export { AgentError }
 /** Where a projected service-account token is mounted by convention (see the README's pod snippet). */
 export const DEFAULT_TOKEN_FILE = '/var/run/secrets/countersign/token'
 
-/** RFC 7523 §2.1. */
+/** RFC 7523 §2.1, RFC 6749 §4.4. */
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const CLIENT_CREDENTIALS = 'client_credentials'
 
 /** A token is replaced when this share of its life has passed. */
 const RENEW_AT = 0.8
 
-const TIMEOUT_MS = 10_000
+/** A credential that is no JWT, with its type (`client_assertion_type`). */
+export type Assertion = { readonly type: string; readonly assertion: string }
 
 /** What an agent is told once, by its deployment. */
 export type AgentOptions = {
@@ -29,7 +31,7 @@ export type AgentOptions = {
   readonly resource: string
   readonly scopes?: readonly string[]
   /** Reads the platform's credential, anew for each token. Default: `kubernetes()`. */
-  readonly source?: () => Promise<string>
+  readonly source?: () => Promise<string | Assertion>
   readonly fetch?: typeof fetch
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -77,23 +79,19 @@ export function agent(options: AgentOptions): Agent {
   const http = options.fetch ?? fetch
   const now = options.now ?? Date.now
   const source = options.source ?? kubernetes()
-  let endpoint: Promise<string> | undefined
+  let endpoints: Promise<Endpoints> | undefined
   let held: { readonly token: string; readonly renewAt: number } | undefined
   let asking: Promise<string> | undefined
 
   async function request(): Promise<TokenResponse> {
-    endpoint ??= discover(options.issuer, http).catch((error) => {
-      endpoint = undefined
+    endpoints ??= discover(options.issuer, http).catch((error) => {
+      endpoints = undefined
       throw error
     })
-    const form = new URLSearchParams({
-      grant_type: JWT_BEARER,
-      assertion: await source(),
-      resource: options.resource,
-    })
+    const form = new URLSearchParams({ ...shown(await source()), resource: options.resource })
     if (options.scopes?.length) form.set('scope', options.scopes.join(' '))
-    const response = await send(http, await endpoint, { method: 'POST', body: form })
-    return (await answer(response)) as TokenResponse
+    const { token: endpoint } = await endpoints
+    return (await ask(http, endpoint, { method: 'POST', body: form })) as TokenResponse
   }
 
   async function renew(): Promise<string> {
@@ -130,6 +128,16 @@ export function agent(options: AgentOptions): Agent {
   }
 }
 
+/** A JWT goes as an assertion, everything else by its own type (RFC 7521 §4). */
+function shown(credential: string | Assertion): Record<string, string> {
+  if (typeof credential === 'string') return { grant_type: JWT_BEARER, assertion: credential }
+  return {
+    grant_type: CLIENT_CREDENTIALS,
+    client_assertion_type: credential.type,
+    client_assertion: credential.assertion,
+  }
+}
+
 /** @throws AgentError when a URL is not below the resource (RFC 6750 §5.3: to its recipient, and over TLS) */
 function insist(url: string, resource: string): void {
   const asked = new URL(url)
@@ -144,39 +152,4 @@ function insist(url: string, resource: string): void {
 function authorized(request: Request, token: string): Request {
   request.headers.set('authorization', `Bearer ${token}`)
   return request
-}
-
-/** Finds the token endpoint by RFC 8414 §3, and insists that the document is the issuer's own. */
-async function discover(issuer: string, http: typeof fetch): Promise<string> {
-  const { origin } = new URL(issuer)
-  const url = `${origin}/.well-known/oauth-authorization-server${pathOf(issuer)}`
-  const document = (await answer(await send(http, url, {}))) as Record<string, unknown>
-  const endpoint = document['token_endpoint']
-  if (document['issuer'] !== issuer || typeof endpoint !== 'string') {
-    throw new AgentError('issuer_mismatched', `${url} is not the metadata of ${issuer}`, null)
-  }
-  if (new URL(endpoint).origin !== origin) {
-    throw new AgentError('issuer_mismatched', `${issuer} names a token endpoint elsewhere`, null)
-  }
-  return endpoint
-}
-
-async function send(http: typeof fetch, url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await http(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
-  } catch (cause) {
-    throw new AgentError('broker_unreachable', `cannot reach ${url}`, null, { cause })
-  }
-}
-
-async function answer(response: Response): Promise<unknown> {
-  const requestId = response.headers.get('x-request-id')
-  const body: unknown = await response.json().catch(() => null)
-  if (response.ok && typeof body === 'object' && body !== null) return body
-  const { error, error_description: sentence } = (body ?? {}) as Record<string, string | undefined>
-  throw new AgentError(
-    error ?? `http_${response.status}`,
-    sentence ?? `the broker answered ${response.status} without a reason`,
-    requestId,
-  )
 }

@@ -30,8 +30,8 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
   overload: { status: 503, error: 'temporarily_unavailable' },
 }
 
-/** What bad evidence is called depends on the parameter that carried it. */
-const EVIDENCE_WIRE: Readonly<Record<Carrier, Wire>> = {
+/** What bad evidence is called depends on the parameter that carried it, or the evidence that it stands beside. */
+const EVIDENCE_WIRE: Readonly<Record<Exclude<Carrier, 'attestation'>, Wire>> = {
   assertion: { status: 400, error: 'invalid_grant' },
   client_assertion: { status: 401, error: 'invalid_client' },
   subject_token: { status: 400, error: 'invalid_request' },
@@ -97,7 +97,7 @@ function asRefusal(error: FastifyError | Error): Refusal | null {
   return reason === undefined ? null : new Refusal(reason, { problem: error.message })
 }
 
-function carrierOf(request: FastifyRequest): Carrier {
+function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' {
   const form = request.body as Form | undefined
   return form?.one('client_assertion') === undefined ? 'assertion' : 'client_assertion'
 }

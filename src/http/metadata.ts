@@ -60,6 +60,7 @@ export function metadata(room: MetadataRoom): Record<string, string | readonly s
     authorization_endpoint: `${room.issuer}/authorize`,
     token_endpoint: `${room.issuer}/token`,
     jwks_uri: `${room.issuer}/jwks`,
+    challenge_endpoint: `${room.issuer}/challenge`,
     scopes_supported: room.scopes,
     response_types_supported: ['code'],
     grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],

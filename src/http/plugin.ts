@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Broker } from '../broker.ts'
 import { pathOf } from '../uri.ts'
+import { challengeRoute } from './challenge.ts'
 import { preflight } from './cors.ts'
 import { errorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
@@ -41,9 +42,12 @@ export function countersign(broker: Broker) {
     })
     healthRoutes(app, broker.ready)
     metadataRoutes(app, broker.metadata)
-    const below = `${pathOf(broker.metadata.issuer)}/token`
-    preflight(app, below, 'POST')
-    if (traces !== null) traceRequests(app, below, traces)
-    tokenRoute(app, below, broker)
+    const root = pathOf(broker.metadata.issuer)
+    const token = `${root}/token`
+    const challenge = `${root}/challenge`
+    for (const path of [token, challenge]) preflight(app, path, 'POST')
+    if (traces !== null) traceRequests(app, token, traces)
+    tokenRoute(app, token, broker)
+    challengeRoute(app, challenge, broker)
   }
 }

@@ -4,13 +4,13 @@
  */
 
 import { isIP } from 'node:net'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
 import { allowAnyOrigin } from './cors.ts'
-import { answerError } from './errors.ts'
 import { type Form, parseForm } from './form.ts'
+import { postOnly } from './methods.ts'
 import type { Meter } from './metrics.ts'
 
 /** RFC 7523 §2.1. */
@@ -19,8 +19,24 @@ export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 /** RFC 6749 §4.4. */
 export const CLIENT_CREDENTIALS_GRANT = 'client_credentials'
 
-/** RFC 7523 §2.2. */
-const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+/**
+ * What `client_assertion_type` may say: of a JWT, the kind of attestor that has to answer for it, where it is not
+ * whichever is selected (RFC 7523 §2.2; draft-ietf-oauth-spiffe-client-auth §3.1); of other evidence, its format.
+ */
+const ASSERTION_TYPES: ReadonlyMap<string, Pick<Evidence, 'kind' | 'format'>> = new Map([
+  ['urn:ietf:params:oauth:client-assertion-type:jwt-bearer', {}],
+  ['urn:ietf:params:oauth:client-assertion-type:jwt-spiffe', { kind: 'spiffe' }],
+  [
+    'urn:x-countersign:client-assertion-type:aws-caller-identity',
+    { format: 'aws-caller-identity' },
+  ],
+])
+
+/** What `attestation_type` may say, and the format that it means. */
+const ATTESTATION_TYPES: ReadonlyMap<string, string> = new Map([
+  ['urn:x-countersign:attestation-type:azure-document', 'azure-document'],
+  ['urn:x-countersign:attestation-type:nitro', 'nitro'],
+])
 
 const FORM = 'application/x-www-form-urlencoded'
 const MAX_SCOPES = 32
@@ -58,20 +74,7 @@ export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom):
     }
   })
 
-  app.route({
-    method: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'],
-    url: path,
-    handler: (request, reply) => methodRefused(request, reply),
-  })
-}
-
-async function methodRefused(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
-  reply.header('allow', 'POST')
-  return answerError(reply, 405, {
-    error: 'invalid_request',
-    error_description: 'The token endpoint takes POST.',
-    request_id: request.id,
-  })
+  postOnly(app, path, 'token')
 }
 
 /** Parses the form body; registered as Fastify's parser for it. */
@@ -92,6 +95,7 @@ function readAsk(request: FastifyRequest): Ask {
     id: request.id,
     grantType,
     evidence: readEvidence(form, grantType, request),
+    attestation: readAttestation(form),
     clientId: form.one('client_id') ?? null,
     resources: form.all('resource'),
     scopes: readScopes(form.one('scope')),
@@ -118,17 +122,32 @@ function readEvidence(form: Form, grantType: string, request: FastifyRequest): E
   if (form.one(other) !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: `${carrier} and ${other} together` })
   }
-  if (carrier === 'client_assertion') {
-    const type = need(form, 'client_assertion_type')
-    if (type !== JWT_BEARER_ASSERTION) {
-      throw new Refusal('parameter_malformed', {
-        parameter: 'client_assertion_type',
-        found: printable(type),
-        expected: JWT_BEARER_ASSERTION,
-      })
-    }
+  const said = carrier === 'client_assertion' ? assertionType(form) : {}
+  return { role: 'workload', carrier, value: need(form, carrier), ...said }
+}
+
+/** Second evidence goes with either carrier. */
+function readAttestation(form: Form): Evidence | null {
+  const type = form.one('attestation_type')
+  if (type === undefined && form.one('attestation') === undefined) return null
+  const value = need(form, 'attestation')
+  const format = ATTESTATION_TYPES.get(need(form, 'attestation_type'))
+  if (format === undefined) {
+    const expected = [...ATTESTATION_TYPES.keys()]
+    throw new Refusal('attestation_refused', { found: printable(type), expected })
   }
-  return { role: 'workload', carrier, value: need(form, carrier) }
+  return { role: 'attestation', carrier: 'attestation', value, format }
+}
+
+function assertionType(form: Form): Pick<Evidence, 'kind' | 'format'> {
+  const type = need(form, 'client_assertion_type')
+  const said = ASSERTION_TYPES.get(type)
+  if (said !== undefined) return said
+  throw new Refusal('parameter_malformed', {
+    parameter: 'client_assertion_type',
+    found: printable(type),
+    expected: [...ASSERTION_TYPES.keys()],
+  })
 }
 
 /** Each grant type has one parameter for the workload's credential. */

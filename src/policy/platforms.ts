@@ -19,7 +19,13 @@ const AwsRole: PrincipalType = {
     account: always('A', 'String', 'The account, 12 digits.'),
     partition: always('A', 'String', 'Such as "aws", "aws-cn" or "aws-us-gov".'),
     role: always('A', 'String', 'The name of the role.'),
-    arn: always('A', 'String', 'The ARN of the role, with its path.'),
+    arn: maybe(
+      'A',
+      'String',
+      'The ARN of the role, with its path; GetCallerIdentity leaves that out.',
+    ),
+    uniqueId: maybe('B', 'String', 'The id of the role, "AROA…": a re-created role has another.'),
+    sessionName: maybe('D', 'String', 'The name of the session, chosen by who assumed the role.'),
     organization: maybe('A', 'String', 'The organization, "o-…".'),
     organizationPath: maybe(
       'A',
@@ -90,14 +96,14 @@ const SpiffeWorkload: PrincipalType = {
   kind: 'spiffe',
   id: {
     form: 'spiffe://<trust domain>/<path>',
-    pattern: /^spiffe:\/\/(?<root>[a-z0-9._-]+)(\/[A-Za-z0-9._-]+)*$/,
+    pattern: /^spiffe:\/\/(?<root>[a-z0-9._-]{1,255})(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/,
     root: 'TrustDomain',
   },
   ancestry: [],
   attributes: {
     trustDomain: always('A', 'String', 'The trust domain.'),
     path: always('A', 'String', 'The path, with its leading slash.'),
-    svid: maybe('A', 'String', '"jwt" or "x509".'),
+    svid: always('A', 'String', '"jwt" or "x509".'),
   },
 }
 

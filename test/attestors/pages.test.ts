@@ -17,6 +17,7 @@ const PAGES = [
   ['aws', 'AwsRole'],
   ['azure', 'AzureIdentity'],
   ['gcp', 'GcpServiceAccount'],
+  ['spiffe', 'SpiffeWorkload'],
 ] as const
 
 suite('pages of attestors', () => {

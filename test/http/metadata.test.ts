@@ -13,6 +13,7 @@ test('RFC 8414 §2 and MCP: the document has every field that clients demand, an
     authorization_endpoint: `${ISSUER}/authorize`,
     token_endpoint: `${ISSUER}/token`,
     jwks_uri: `${ISSUER}/jwks`,
+    challenge_endpoint: `${ISSUER}/challenge`,
     scopes_supported: ['trades:read', 'trades:write', 'trades:delete'],
     response_types_supported: ['code'],
     grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:jwt-bearer'],

@@ -12,6 +12,7 @@ import { type Config, loadConfig, policySettings } from '../../src/config.ts'
 import { LOCAL_ACCESS } from '../../src/http/access.ts'
 import { adminServer, publicServer } from '../../src/http/server.ts'
 import { createLogger } from '../../src/log.ts'
+import type { Door } from '../../src/net/fetch.ts'
 import { keepPolicies, type Policies } from '../../src/policies.ts'
 import { TestClock } from './clock.ts'
 import { FakeCluster } from './cluster.ts'
@@ -62,7 +63,9 @@ export type BrokerOptions = {
   /** Seconds that the broker's clock is ahead of the test's. */
   readonly late?: () => number
   /** Runs before the broker starts. */
-  readonly before?: (cluster: FakeCluster) => void
+  readonly before?: (cluster: FakeCluster, clock: TestClock) => void | Promise<void>
+  /** The broker's way out, made after `before`. */
+  readonly door?: () => Door
 }
 
 export type TestBroker = {
@@ -99,7 +102,7 @@ export async function startBroker(
   const issuer = options.issuer ?? ISSUER
   const cluster = await new FakeCluster({ clock, audience: issuer }).listen()
   t.after(() => cluster.close())
-  options.before?.(cluster)
+  await options.before?.(cluster, clock)
   const files = options.policies ?? POLICIES
   const isShared = options.ownPolicies !== true
   const policiesPath = isShared ? sharedFolder(files) : writePolicies(scratch(t), files)
@@ -121,6 +124,7 @@ export async function startBroker(
       return clock.now() + (options.late?.() ?? 0) * 1000
     },
     stopwatch: () => 0,
+    ...(options.door && { door: options.door() }),
     warn: (detail, sentence) => logger.warn(detail, sentence),
     auditSink: {
       async write(line) {
