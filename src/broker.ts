@@ -105,6 +105,10 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     cleanup.push(() => sink.close())
     const secret = secretOf(config, world)
     const keys = await openKeys(config, store, world, secret)
+    const seen = { ...world, door: world.door ?? createDoor() }
+    // Platforms are asked for their keys while a thread of its own loads the policies.
+    const starting = startAttestors(config, seen, cleanup)
+    starting.catch(() => undefined)
     const policies =
       world.policies ??
       (await keepPolicies({
@@ -121,8 +125,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
         : await openGeo({ ...config.policies.geo, warn: world.warn })
     cleanup.push(() => geo.close())
     const asked = challenges(secret, randomBytes)
-    const seen = { ...world, door: world.door ?? createDoor() }
-    const attestors = await startAttestors(config, seen, cleanup)
+    const attestors = await starting
     const challengeEnd = asked.check
     const relays = openRelays(config, { ...seen, issuer: config.issuer, challengeEnd })
     const who = { attestors, challenges: asked, vouching: vouching(attestors, relays, asked) }
