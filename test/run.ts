@@ -1,6 +1,6 @@
 /**
- * `npm test`: every test that needs no cluster. Two processes, each with all its files in one: what a test costs is
- * mostly the start of a process, and most machines have two cores.
+ * `npm test`: every test that needs no cluster. Three processes, each with all its files in one: what a test costs is
+ * mostly the start of a process. Most machines have two cores, and the third waits most of its time for programs.
  */
 
 import { spawn } from 'node:child_process'
@@ -11,14 +11,15 @@ import { join } from 'node:path'
 /** Programs that tests start load the same modules each time: they are compiled once, and again when they change. */
 const COMPILED = join(import.meta.dirname, '../node_modules/.cache/compiled')
 
-/** The first half compiles policies over and over and starts programs, the second attests and serves requests. */
-const HALVES = [
-  ['*.test.ts', '{agent,config,policy,process}/**/*.test.ts'],
+/** The first compiles policies over and over, the second attests and serves requests, the third starts programs. */
+const GROUPS = [
+  ['*.test.ts', '{config,policy}/**/*.test.ts'],
   ['{attestors,conformance,fuzz,http,net,store}/**/*.test.ts'],
+  ['{agent,process}/**/*.test.ts'],
 ]
 
 const codes = await Promise.all(
-  HALVES.map(async (patterns) => {
+  GROUPS.map(async (patterns) => {
     const files = globSync(patterns, { cwd: import.meta.dirname }).sort()
     const args = [
       '--test',
