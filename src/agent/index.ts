@@ -8,6 +8,10 @@ import { readFile } from 'node:fs/promises'
 import { ask, discover, type Endpoints } from './endpoints.ts'
 import { AgentError } from './failure.ts'
 
+export { callerIdentity, webIdentity } from './sources/aws.ts'
+export { azure } from './sources/azure.ts'
+export { gcp } from './sources/gcp.ts'
+export { github } from './sources/github.ts'
 export { AgentError }
 
 /** Where a projected service-account token is mounted by convention (see the README's pod snippet). */

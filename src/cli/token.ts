@@ -1,7 +1,8 @@
 /** `countersign token`: the platform's credential in, an access token on standard output. */
 
-import { AgentError, agent, DEFAULT_TOKEN_FILE, kubernetes } from '../agent/index.ts'
-import { type Command, parseOptions, required, UsageError } from './command.ts'
+import { AgentError, agent } from '../agent/index.ts'
+import { type Command, parseOptions, required } from './command.ts'
+import { detected, SOURCES_USAGE, sourceOf } from './sources.ts'
 
 export const command: Command = {
   usage: `usage: countersign token --issuer URL --resource URL [options]
@@ -9,8 +10,10 @@ export const command: Command = {
   --issuer URL         the broker
   --resource URL       the API or MCP server that the token is for
   --scope SCOPE        a scope; may be repeated
-  --source kubernetes  where the credential comes from (default kubernetes)
-  --token-file FILE    the projected token (default ${DEFAULT_TOKEN_FILE})
+  --source NAME        where the credential comes from (default: the first of these that shows itself)
+${SOURCES_USAGE}
+  --audience A         for whom the credential is asked (default: the issuer)
+  --token-file FILE    a projected token
   --json               print the whole token response`,
 
   async run(args, terminal) {
@@ -19,19 +22,24 @@ export const command: Command = {
         issuer: { type: 'string' },
         resource: { type: 'string' },
         scope: { type: 'string', multiple: true },
-        source: { type: 'string', default: 'kubernetes' },
+        source: { type: 'string' },
+        audience: { type: 'string' },
         'token-file': { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
-    if (values.source !== 'kubernetes') {
-      throw new UsageError(`--source ${values.source} is not known; there is: kubernetes`)
+    const issuer = required(values.issuer, '--issuer')
+    const wanted = {
+      issuer,
+      audience: values.audience ?? issuer,
+      tokenFile: values['token-file'],
+      env: terminal.env,
     }
     const asking = agent({
-      issuer: required(values.issuer, '--issuer'),
+      issuer,
       resource: required(values.resource, '--resource'),
       scopes: values.scope ?? [],
-      source: kubernetes(values['token-file']),
+      source: sourceOf(values.source ?? detected(wanted), wanted),
     })
     try {
       const response = await asking.request()
