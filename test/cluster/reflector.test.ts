@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setInterval } from 'node:timers/promises'
+import type { ClusterApiError } from '../../attestors/kubernetes/api.ts'
 import { clusterApi } from '../../attestors/kubernetes/client.ts'
 import { clusterView } from '../../attestors/kubernetes/clusterview.ts'
 import { pageOf, readEvent } from '../../attestors/kubernetes/event.ts'
@@ -86,11 +87,16 @@ suite('the API server', () => {
     assert.equal(types.at(-1), 'bookmark')
   })
 
-  test('says that a version has expired, by status or by event', async () => {
+  test('says that a version has expired, by status or by event', async (t) => {
     const watching = { accept: JSON_TYPE, signal, silenceMs: PATIENCE_MS, onOpen() {} }
     const onLine = (line: string) => void readEvent(line)
     const path = '/api/v1/pods?watch=1&resourceVersion=1&timeoutSeconds=5'
-    await assert.rejects(api.watch(path, { ...watching, onLine }), { status: 410 })
+    const failed = await api.watch(path, { ...watching, onLine }).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (failed === null) t.skip('this API server is young: it still has its whole history')
+    else assert.equal((failed as ClusterApiError).status, 410)
   })
 })
 
