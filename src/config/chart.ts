@@ -40,7 +40,7 @@ const POD = {
   extraVolumes: rawList('Further volumes, such as a geo database'),
   extraVolumeMounts: rawList('Where they are mounted'),
   terminationGracePeriodSeconds: count(10, 'How long a pod may take to end'),
-  preStopSeconds: count(1, 'How long a pod that ends keeps answering while endpoints forget it'),
+  lingerSeconds: count(1, 'How long a pod that ends keeps answering while endpoints forget it'),
   topologySpread: flag('Spreads replicas over zones and nodes, where that is possible'),
 }
 

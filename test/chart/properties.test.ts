@@ -49,7 +49,7 @@ const PROPERTIES: readonly Row[] = [
         key: 'url',
       })
       assert.match(settings(objects), /postgres: \$\{env:DATABASE_URL\}/)
-      assert.equal(container.lifecycle.preStop.sleep.seconds, 5)
+      assert.match(settings(objects), /linger: 5s/)
       assert.ok(!names(template.spec.volumes).includes('state'))
     },
   ],

@@ -180,8 +180,8 @@ const CONTRADICTIONS: readonly (readonly [Values, string])[] = [
     'networkPolicy.metricsFrom: the admin port is not exposed',
   ],
   [
-    { terminationGracePeriodSeconds: 10, preStopSeconds: 10 },
-    'terminationGracePeriodSeconds: is 10, no more than preStopSeconds (10)',
+    { terminationGracePeriodSeconds: 27, lingerSeconds: 5 },
+    'terminationGracePeriodSeconds: is 27, less than lingerSeconds (5)',
   ],
 ]
 

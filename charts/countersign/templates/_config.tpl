@@ -33,7 +33,7 @@ auth:
 {{- end -}}
 
 {{- define "countersign.settings" -}}
-{{- $listen := dict "host" "0.0.0.0" "port" 8443 -}}
+{{- $listen := dict "host" "0.0.0.0" "port" 8443 "linger" (printf "%vs" .Values.lingerSeconds) -}}
 {{- if ne .Values.tls.mode "off" -}}
 {{- $_ := set $listen "tls" (dict "cert" "/etc/countersign/tls/tls.crt" "key" "/etc/countersign/tls/tls.key") -}}
 {{- end -}}

@@ -31,8 +31,8 @@ all of them are shown at once.
 - {{ printf "config.%s: is written by the chart; set %s" $path $instead | quote }}
 {{- end }}
 {{- end }}
-{{- if le (int $v.terminationGracePeriodSeconds) (int $v.preStopSeconds) }}
-- {{ printf "terminationGracePeriodSeconds: is %v, no more than preStopSeconds (%v): requests under way would be cut off" $v.terminationGracePeriodSeconds $v.preStopSeconds | quote }}
+{{- if lt (int $v.terminationGracePeriodSeconds) (add (int $v.lingerSeconds) 23 | int) }}
+- {{ printf "terminationGracePeriodSeconds: is %v, less than lingerSeconds (%v) and 23 s for requests under way, which would be cut off" $v.terminationGracePeriodSeconds $v.lingerSeconds | quote }}
 {{- end }}
 {{- end -}}
 
