@@ -1,6 +1,7 @@
 /** Keeps the Generation that decides: loads it, watches its files, and swaps it whole when a better one loads. */
 
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, readdirSync, watch } from 'node:fs'
+import { join } from 'node:path'
 import type { Generation } from './policy/generation.ts'
 import { type Loader, loader } from './policy/load.ts'
 import type { PolicySettings, Problem, SourceFile } from './policy/settings.ts'
@@ -220,17 +221,31 @@ function watchFiles(
   }
   // Some file systems report nothing, and a watched folder may be replaced: so files are polled as well.
   const poll = setInterval(changed, pollEvery).unref()
-  const watcher = watchQuietly(path, settle)
+  const watchers = foldersOf(path).map((folder) => watchQuietly(folder, settle))
   return () => {
     clearTimeout(settling)
     clearInterval(poll)
-    watcher?.close()
+    for (const watcher of watchers) watcher?.close()
+  }
+}
+
+/**
+ * The folder and those in it, such as the mounted ConfigMaps of the chart; what is deeper is polled. Not by Node's own
+ * recursive watching: it ends the process when the kubelet makes a folder that is not ours to read yet.
+ */
+function foldersOf(path: string): readonly string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true })
+    const below = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    return [path, ...below.map(({ name }) => join(path, name))]
+  } catch {
+    return [path]
   }
 }
 
 function watchQuietly(path: string, changed: () => void): FSWatcher | null {
   try {
-    const watcher = watch(path, { recursive: true, persistent: false }, changed)
+    const watcher = watch(path, { persistent: false }, changed)
     watcher.on('error', () => watcher.close())
     return watcher
   } catch {
