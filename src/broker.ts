@@ -12,24 +12,20 @@ import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import type { MetadataRoom } from './http/metadata.ts'
 import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
-import { type SigningKeys, signingKeys } from './keys.ts'
+import type { SigningKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
+import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
 import { pace, together } from './pace.ts'
 import { keepPolicies, type Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import { type Explanation, explain } from './policy/explain.ts'
+import { possession } from './possession.ts'
 import type { Detail } from './refusal.ts'
-import { sealer } from './seal.ts'
-import { keysSecret } from './secret.ts'
-import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
 import { type Traces, traced } from './traces.ts'
 import { epochSeconds } from './units.ts'
 import { openRelays, startAttestors } from './vouchers.ts'
 import { type Vouching, vouching } from './vouching.ts'
-
-/** How often keys are looked after and the store is pruned. */
-const UPKEEP_MS = 60_000
 
 /** What a broker needs of the process it runs in. */
 export type World = {
@@ -172,6 +168,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     vouching: parts.vouching,
+    prove: possession(),
     policies,
     geo,
     keys,
@@ -209,69 +206,6 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       retired = true
       await close()
     },
-  }
-}
-
-/**
- * Opens the store that the configuration names.
- * @throws Error with a sentence for the operator
- */
-export async function openStore({ store }: Pick<Config, 'store'>): Promise<Store> {
-  if ('sqlite' in store) return openSqlite(store.sqlite)
-  const { openPostgres } = await import('./store/postgres/store.ts')
-  return openPostgres({ ...store.postgres, password: store.postgres.password?.reveal() ?? null })
-}
-
-/**
- * Opens the signing keys of a store, and makes the first.
- * @throws Error when `keys.secret` does not open them
- */
-export async function openKeys(
-  config: Pick<Config, 'store' | 'keys'>,
-  store: Store,
-  world: Pick<World, 'now' | 'warn'>,
-  secret = secretOf(config, world),
-): Promise<SigningKeys> {
-  const seal = sealer(secret, 'signing keys')
-  const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
-  await keys.refresh(epochSeconds(world.now()))
-  return keys
-}
-
-/** What replicas have in common: set, or made beside an embedded store. One in memory has another each time. */
-function secretOf(
-  { keys, store }: Pick<Config, 'store' | 'keys'>,
-  world: Pick<World, 'warn'>,
-): string {
-  if (keys.secret) return keys.secret.reveal()
-  if ('sqlite' in store) return keysSecret(store.sqlite, world.warn)
-  // The configuration was refused without it; a host application may have made one of its own.
-  throw new Error('keys.secret is required with store.postgres')
-}
-
-/**
- * Rotates keys when they are due and forgets what is over, and reads the keys as soon as another replica has added
- * one. A failure is reported and tried again.
- */
-function startUpkeep(config: Config, world: World, store: Store, keys: SigningKeys): () => void {
-  const seconds = () => epochSeconds(world.now())
-  const failed = (error: unknown) =>
-    world.warn({ problem: (error as Error).message }, 'upkeep of keys and store failed')
-  const timer = setInterval(async () => {
-    try {
-      await keys.refresh(seconds())
-      await store.prune(seconds(), seconds() - config.audit.retentionSeconds)
-    } catch (error) {
-      failed(error)
-    }
-  }, UPKEEP_MS)
-  timer.unref()
-  const endListening = store.onChange((topic) => {
-    if (topic === 'signing_keys') keys.refresh(seconds()).catch(failed)
-  })
-  return () => {
-    clearInterval(timer)
-    endListening()
   }
 }
 

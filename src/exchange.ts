@@ -1,7 +1,7 @@
 /**
  * ★ The story of one token request. Every grant type comes here; there is no second path.
  *
- *     Ask → target → attest → pose → decide → narrow → sign → spend → answer
+ *     Ask → target → prove → attest → pose → decide → narrow → sign → spend → answer
  *
  * Only preparing evidence and spending it wait. Requests of one event-loop turn take each stage together
  * (`pace.ts`). One AuditEvent is written before the answer leaves; if it cannot be, there is no token.
@@ -10,13 +10,14 @@
 import { hash } from 'node:crypto'
 import type { Audit, AuditEvent } from './audit.ts'
 import type { Geo } from './geo.ts'
-import { type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
+import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Pace } from './pace.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import type { Decision, Place, Question } from './policy/question.ts'
+import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
@@ -41,19 +42,23 @@ export type Ask = {
   readonly scopes: readonly string[]
   /** The caller's address after the trusted-proxy rules, or null. */
   readonly sourceIp: string | null
+  /** What shows that the caller holds a key; null when nothing does. */
+  readonly proofs: Proofs | null
 }
 
 /** The answer to a request that was granted. */
 export type Issued = { readonly token: string; readonly grant: Grant }
 
 /** The stages of a request, in order. */
-export type Stage = 'prepare' | 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
+export type Stage = 'prove' | 'prepare' | 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
 
 /** The rooms that a request passes through. Composed in `broker.ts`. */
 export type Rooms = {
   readonly issuer: string
   readonly resources: ReadonlyMap<string, ResourceRules>
   readonly vouching: Vouching
+  /** Judges what the caller shows of keys. */
+  readonly prove: Prove
   readonly policies: Policies
   /** Where addresses are. */
   readonly geo: Geo
@@ -102,22 +107,23 @@ export async function exchange(rooms: Rooms, ask: Ask): Promise<Issued> {
 async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const { pace } = rooms
   const resource = target(rooms.resources, ask.resources)
+  const held = await prove(rooms, ask)
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
 
   const place = rooms.geo.place(ask.sourceIp)
-  const question = pose(ask, identity, resource, place, epochSeconds(rooms.now()))
+  const question = pose(ask, { identity, held, resource, place }, epochSeconds(rooms.now()))
   event.question = question
   const decision = await pace('policy', () => decide(question, rooms.policies.inForce()))
   event.decision = decision
   rooms.ruled(decision)
 
-  const grant = narrow(question, decision, identity, resource)
+  const grant = narrow(question, decision, { identity, held, resource })
   const signer = rooms.keys.signer(question.at)
   const token = await pace('sign', () => signToken(grant, rooms.issuer, ask.id, signer))
 
-  const takeBack = await pace('spend', () => spend(rooms.store, identity))
+  const takeBack = await pace('spend', () => spend(rooms.store, identity, held))
   event.outcome = 'issued'
   event.token = fingerprint(token, signer.kid, grant)
   return { issued: { token, grant }, takeBack }
@@ -143,6 +149,11 @@ function target(
   return resource
 }
 
+/** The key that the token will be bound to. Judged first: it costs no one else anything. */
+function prove({ pace, prove: judge, now }: Rooms, { proofs }: Ask): Held | Promise<Held> {
+  return proofs === null ? UNBOUND : pace('prove', () => judge(proofs, epochSeconds(now())))
+}
+
 function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepared> {
   return rooms.vouching.prepare(ask, epochSeconds(rooms.now()), (seen) => {
     event.evidence = seen
@@ -159,13 +170,8 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
 }
 
 /** Puts together everything that the decision may depend on. */
-function pose(
-  ask: Ask,
-  identity: Identity,
-  resource: ResourceRules,
-  place: Place | null,
-  now: number,
-): Question {
+function pose(ask: Ask, found: Found & { readonly place: Place | null }, now: number): Question {
+  const { identity, held, resource, place } = found
   const requestedTtl = offeredTtl(identity, resource, now)
   if (requestedTtl <= 0) {
     throw new Refusal('token_expired', { expiredAt: identity.expiresAt, now })
@@ -180,7 +186,7 @@ function pose(
     audience: resource.audience,
     scopes: ask.scopes,
     requestedTtl,
-    sender: 'bearer',
+    sender: held.sender,
     actor: { kind, trust, uri, principal, ancestry, facts },
     subject: uri,
     chain: [],

@@ -7,10 +7,21 @@ import { hash } from 'node:crypto'
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Facts, Identity } from './identity.ts'
 import { type Decision, type Question, satisfies } from './policy/question.ts'
+import type { Confirmation, Held } from './possession.ts'
 import { Refusal } from './refusal.ts'
 
 /** What a resource asks of every token for it. */
-export type ResourceRules = Pick<ResourceConfig, 'audience' | 'maxTtlSeconds' | 'sender' | 'claims'>
+export type ResourceRules = Pick<
+  ResourceConfig,
+  'audience' | 'maxTtlSeconds' | 'sender' | 'format' | 'claims'
+>
+
+/** What has been found out about a request. */
+export type Found = {
+  readonly identity: Identity
+  readonly held: Held
+  readonly resource: ResourceRules
+}
 
 /** The claims of one access token, before they have their wire names. Times in epoch seconds. */
 export type Grant = {
@@ -20,6 +31,10 @@ export type Grant = {
   readonly scopes: readonly string[]
   readonly issuedAt: number
   readonly expiresAt: number
+  /** The key that its holder has to prove (RFC 7800 `cnf`); null for a bearer token. */
+  readonly confirmation: Confirmation | null
+  /** Whether it leaves as a JWT or sealed. */
+  readonly format: ResourceRules['format']
   readonly lineage: readonly string[]
   readonly claims: Readonly<Record<string, Fact['value']>>
 }
@@ -38,8 +53,7 @@ export function offeredTtl(identity: Identity, resource: ResourceRules, now: num
 export function narrow(
   question: Question,
   decision: Decision,
-  identity: Identity,
-  resource: ResourceRules,
+  { identity, held, resource }: Found,
 ): Grant {
   if (!decision.permitted) {
     const failed = decision.rulings.some((ruling) => ruling.result === 'failed')
@@ -60,6 +74,8 @@ export function narrow(
     scopes: question.scopes.filter((scope) => decision.granted.includes(scope)),
     issuedAt: question.at,
     expiresAt: question.at + ttl,
+    confirmation: held.confirmation,
+    format: resource.format,
     lineage: [`evidence:${identity.trust}/${identity.replay.key}`, ...identity.lineage].map(
       shortHash,
     ),

@@ -5,6 +5,7 @@
 
 import { hash } from 'node:crypto'
 import type { Identity } from './identity.ts'
+import type { Held } from './possession.ts'
 import { Refusal } from './refusal.ts'
 import type { Store } from './store/store.ts'
 
@@ -14,24 +15,31 @@ const MARGIN_SECONDS = 60
 /** Challenges are ours, whoever's evidence answers them. No trust entry has a name without a colon. */
 const CHALLENGES = 'challenge'
 
+/** Proofs are their key's own, whoever's evidence they stand beside. */
+const PROOFS = 'proof'
+
 type OneTime = { readonly key: string; readonly until: number }
 
 /**
- * Spends what is behind an identity and good for one token: its evidence, if the platform mints it for one use, and
- * the challenges that it answers. All or nothing. Call it last: a request that is refused must leave its evidence
+ * Spends what is good for one token: evidence, if the platform mints it for one use, the challenges that it answers,
+ * and the proof of the key. All or nothing. Call it last: a request that is refused must leave its evidence
  * usable, because SDKs send the same assertion twice.
  *
  * @returns what makes it usable again, for a token that in the end does not leave; it never rejects
  * @throws Refusal `evidence_replayed` when any of it was spent before; `store_unavailable` when nobody can tell
  */
-export async function spend(store: Store, identity: Identity): Promise<() => Promise<void>> {
+export async function spend(
+  store: Store,
+  identity: Identity,
+  held: Held,
+): Promise<() => Promise<void>> {
   const spent: string[] = []
   const takeBack = async () => {
     // A store that cannot even forget leaves the evidence spent: refused once too often, never once too few.
     for (const key of spent.splice(0)) await store.unspend(key).catch(() => undefined)
   }
   try {
-    for (const { key, until } of oneTimeOf(identity)) {
+    for (const { key, until } of oneTimeOf(identity, held)) {
       const first = await store.spend(key, until + MARGIN_SECONDS).catch((cause) => {
         throw new Refusal('store_unavailable', { needed: 'spent evidence' }, { cause })
       })
@@ -46,12 +54,16 @@ export async function spend(store: Store, identity: Identity): Promise<() => Pro
 }
 
 /** In one order for everybody: of two requests that share something, the one that gets the first of it gets on. */
-function oneTimeOf({ trust, replay, expiresAt, challenges = [] }: Identity): readonly OneTime[] {
+function oneTimeOf(
+  { trust, replay, expiresAt, challenges = [] }: Identity,
+  { proof }: Held,
+): readonly OneTime[] {
   const all = new Map<string, number>()
   if (replay.policy === 'once') all.set(keyOf(trust, replay.key), expiresAt)
   for (const answered of challenges) {
     all.set(keyOf(CHALLENGES, answered.challenge), answered.expiresAt)
   }
+  if (proof !== null) all.set(keyOf(PROOFS, proof.key), proof.until)
   return [...all].map(([key, until]) => ({ key, until })).sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 

@@ -22,6 +22,7 @@ export function signToken(grant: Grant, issuer: string, jti: string, signer: Sig
     exp: grant.expiresAt,
     jti,
     ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
+    ...(grant.confirmation !== null && { cnf: grant.confirmation }),
     lineage: grant.lineage,
   }
   const input = `${signer.header}.${encode(payload)}`

@@ -3,9 +3,10 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
-import { type Grant, narrow, offeredTtl, type ResourceRules } from '../src/grant.ts'
+import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from '../src/grant.ts'
 import type { Grade, Identity } from '../src/identity.ts'
 import type { Decision, Question } from '../src/policy/question.ts'
+import { UNBOUND } from '../src/possession.ts'
 import { signToken, tokenHeader } from '../src/token.ts'
 
 const NOW = 1_800_000_000
@@ -32,8 +33,11 @@ const RESOURCE: ResourceRules = {
   audience: 'https://mcp.example.com',
   maxTtlSeconds: 900,
   sender: 'bearer',
+  format: 'jwt',
   claims: {},
 }
+
+const FOUND: Found = { identity: IDENTITY, held: UNBOUND, resource: RESOURCE }
 
 function signerOf(key: KeyObject) {
   return { kid: 'k1', key, header: tokenHeader('k1') }
@@ -65,7 +69,7 @@ const DECISION: Decision = {
 }
 
 test('the granted subset, the strictest lifetime, the whole lineage', () => {
-  const grant = narrow(QUESTION, DECISION, IDENTITY, RESOURCE)
+  const grant = narrow(QUESTION, DECISION, FOUND)
   assert.deepEqual(grant.scopes, ['trades:read'])
   assert.equal(grant.expiresAt - grant.issuedAt, 300)
   assert.equal(grant.lineage.length, 3, 'evidence, pod and node')
@@ -76,19 +80,22 @@ test('a decision that permits nothing grants nothing, and says how each scope wa
   const ruling = { action: 'trades:read', policies: [], failing: [], report: null } as const
   const unmatched = { ...ruling, result: 'unmatched' } as const
   const none = { ...DECISION, granted: [], permitted: false, rulings: [unmatched] }
-  assert.throws(() => narrow(QUESTION, none, IDENTITY, RESOURCE), {
+  assert.throws(() => narrow(QUESTION, none, FOUND), {
     reason: 'policy_denied',
     detail: { generation: 'g1', rulings: ['trades:read: unmatched'] },
   })
   const failed = { ...none, rulings: [{ ...ruling, result: 'failed' } as const] }
-  assert.throws(() => narrow(QUESTION, failed, IDENTITY, RESOURCE), { reason: 'policy_failed' })
+  assert.throws(() => narrow(QUESTION, failed, FOUND), { reason: 'policy_failed' })
 })
 
 test('a resource that takes only bound tokens gets no bearer token', () => {
   for (const sender of ['dpop', 'mtls'] as const) {
-    assert.throws(() => narrow(QUESTION, DECISION, IDENTITY, { ...RESOURCE, sender }), {
-      reason: 'sender_unbound',
-    })
+    assert.throws(
+      () => narrow(QUESTION, DECISION, { ...FOUND, resource: { ...RESOURCE, sender } }),
+      {
+        reason: 'sender_unbound',
+      },
+    )
   }
 })
 
@@ -104,9 +111,12 @@ test('a claim is mapped from a fact of the demanded grade, and from no weaker on
     team: { fact: 'labels.team', grade: 'B' },
     node: { fact: 'node.uid', grade: 'D' },
   } as const
-  assert.deepEqual(narrow(QUESTION, DECISION, IDENTITY, { ...RESOURCE, claims }).claims, {
-    pod: 'uid-1',
-  })
+  assert.deepEqual(
+    narrow(QUESTION, DECISION, { ...FOUND, resource: { ...RESOURCE, claims } }).claims,
+    {
+      pod: 'uid-1',
+    },
+  )
 })
 
 test('a claim is mapped from one label of a set, by its whole key', () => {
@@ -115,7 +125,8 @@ test('a claim is mapped from one label of a set, by its whole key', () => {
   const identity = { ...IDENTITY, facts: { ...IDENTITY.facts, namespaceLabels: set } }
   const claim = (name: string, grade: Grade = 'B') => {
     const claims = { found: { fact: name, grade } }
-    return narrow(QUESTION, DECISION, identity, { ...RESOURCE, claims }).claims['found']
+    return narrow(QUESTION, DECISION, { ...FOUND, identity, resource: { ...RESOURCE, claims } })
+      .claims['found']
   }
   assert.equal(claim('namespaceLabels.team'), 'core=1')
   assert.equal(claim('namespaceLabels.spot'), '')
@@ -134,7 +145,7 @@ test('property: a grant is never wider than its question, its decision or its ev
     fc.property(scopes, scopes, ttl, fc.option(ttl), (asked, granted, requestedTtl, policyTtl) => {
       const question = { ...QUESTION, scopes: asked, requestedTtl }
       const decision = { ...DECISION, granted, ttl: policyTtl }
-      const grant = narrow(question, decision, IDENTITY, RESOURCE)
+      const grant = narrow(question, decision, FOUND)
       assert.ok(grant.scopes.every((scope) => asked.includes(scope) && granted.includes(scope)))
       const life = grant.expiresAt - grant.issuedAt
       assert.ok(life <= requestedTtl && life <= (policyTtl ?? requestedTtl))
@@ -144,7 +155,7 @@ test('property: a grant is never wider than its question, its decision or its ev
 
 test('RFC 9068 §2.2: the token has every required claim, and verifies', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const grant: Grant = narrow(QUESTION, DECISION, IDENTITY, RESOURCE)
+  const grant: Grant = narrow(QUESTION, DECISION, FOUND)
   const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   assert.deepEqual(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt', kid: 'k1' })
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
@@ -163,7 +174,7 @@ test('RFC 9068 §2.2: the token has every required claim, and verifies', async (
 
 test('a mapped claim cannot take the place of one of ours', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const grant = { ...narrow(QUESTION, DECISION, IDENTITY, RESOURCE), claims: { sub: 'mallory' } }
+  const grant = { ...narrow(QUESTION, DECISION, FOUND), claims: { sub: 'mallory' } }
   const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.equal(payload.sub, URI)

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import type { Identity } from '../src/identity.ts'
-import { spend } from '../src/replay.ts'
+import { UNBOUND } from '../src/possession.ts'
+import { spend as spendHeld } from '../src/replay.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 import type { Store } from '../src/store/store.ts'
 
@@ -20,6 +21,8 @@ function identity(trust: string, key: string, policy: 'once' | 'reusable' = 'onc
     lineage: [],
   }
 }
+
+const spend = (store: Store, shown: Identity) => spendHeld(store, shown, UNBOUND)
 
 test('one-time evidence is spent once; the same jti of another trust entry is another evidence', async (t) => {
   const store = openSqlite(':memory:')

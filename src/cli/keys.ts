@@ -4,10 +4,10 @@
  */
 
 import { existsSync } from 'node:fs'
-import { openKeys, openStore } from '../broker.ts'
 import { IN_MEMORY } from '../config/paths.ts'
 import type { Config } from '../config.ts'
 import { type KeyLife, storedLives } from '../keys.ts'
+import { openKeys, openStore } from '../opening.ts'
 import { secretPath } from '../secret.ts'
 import type { Store } from '../store/store.ts'
 import { epochSeconds } from '../units.ts'

@@ -34,6 +34,7 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
 const EVIDENCE_WIRE: Readonly<Record<Exclude<Carrier, 'attestation'>, Wire>> = {
   assertion: { status: 400, error: 'invalid_grant' },
   client_assertion: { status: 401, error: 'invalid_client' },
+  certificate: { status: 401, error: 'invalid_client' },
   subject_token: { status: 400, error: 'invalid_request' },
   actor_token: { status: 400, error: 'invalid_request' },
 }

@@ -47,7 +47,7 @@ export function countersign(broker: Broker) {
     const challenge = `${root}/challenge`
     for (const path of [token, challenge]) preflight(app, path, 'POST')
     if (traces !== null) traceRequests(app, token, traces)
-    tokenRoute(app, token, broker)
+    tokenRoute(app, token, { ...broker, endpoint: `${broker.metadata.issuer}/token` })
     challengeRoute(app, challenge, broker)
   }
 }

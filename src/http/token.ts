@@ -12,6 +12,7 @@ import { allowAnyOrigin } from './cors.ts'
 import { type Form, parseForm } from './form.ts'
 import { postOnly } from './methods.ts'
 import type { Meter } from './metrics.ts'
+import { readProofs } from './proofs.ts'
 
 /** RFC 7523 §2.1. */
 export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -52,6 +53,8 @@ const MAX_IN_FLIGHT = 2_000
 export type TokenRoom = {
   /** The longest form that is read. */
   readonly bodyLimitBytes: number
+  /** The URL of this endpoint as published. */
+  readonly endpoint: string
   readonly exchange: (ask: Ask) => Promise<Issued>
   readonly meter: Pick<Meter, 'issued'>
 }
@@ -66,7 +69,7 @@ export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom):
     if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })
     inFlight += 1
     try {
-      const issued = await room.exchange(readAsk(request))
+      const issued = await room.exchange(readAsk(request, room.endpoint))
       room.meter.issued()
       return successBody(issued)
     } finally {
@@ -82,7 +85,7 @@ export function parseFormBody(_request: FastifyRequest, body: string): Promise<F
   return new Promise((resolve) => resolve(parseForm(body)))
 }
 
-function readAsk(request: FastifyRequest): Ask {
+function readAsk(request: FastifyRequest, endpoint: string): Ask {
   if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== FORM) {
     throw new Refusal('form_malformed', { problem: `the content type is not ${FORM}` })
   }
@@ -100,6 +103,7 @@ function readAsk(request: FastifyRequest): Ask {
     resources: form.all('resource'),
     scopes: readScopes(form.one('scope')),
     sourceIp: sourceIp(request.ip),
+    proofs: readProofs(request, endpoint),
   }
 }
 
@@ -179,7 +183,7 @@ function readScopes(scope: string | undefined): readonly string[] {
 function successBody({ token, grant }: Issued): Record<string, string | number> {
   return {
     access_token: token,
-    token_type: 'Bearer',
+    token_type: grant.confirmation !== null && 'jkt' in grant.confirmation ? 'DPoP' : 'Bearer',
     expires_in: grant.expiresAt - grant.issuedAt,
     ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
   }

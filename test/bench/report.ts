@@ -31,7 +31,7 @@ export type Breakdown = {
 }
 
 /** Stages that run to the end at once: what elapses in them is their CPU time, however many requests wait. */
-const SYNCHRONOUS: readonly Stage[] = ['prepare', 'attest', 'policy', 'sign']
+const SYNCHRONOUS: readonly Stage[] = ['prove', 'prepare', 'attest', 'policy', 'sign']
 
 /**
  * Summarises each result beside the two that everything is compared with.

@@ -5,6 +5,7 @@ import type { StageMicros } from './contender.ts'
 
 /** The stages in the order of a request. */
 export const STAGES = [
+  'prove',
   'prepare',
   'attest',
   'policy',
@@ -32,6 +33,7 @@ export function stagesBetween(
     return (seconds * 1e6) / operations
   }
   return {
+    prove: mean('prove'),
     prepare: mean('prepare'),
     attest: mean('attest'),
     policy: mean('policy'),

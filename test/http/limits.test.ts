@@ -174,7 +174,12 @@ test('more requests than may wait at one time are asked to come back, until one 
   t.after(() => app.close())
   app.addContentTypeParser(FORM, { parseAs: 'string' }, parseFormBody)
   app.setErrorHandler(errorHandler(meter))
-  tokenRoute(app, '/token', { exchange: () => gate, meter, bodyLimitBytes: 65_536 })
+  tokenRoute(app, '/token', {
+    exchange: () => gate,
+    meter,
+    bodyLimitBytes: 65_536,
+    endpoint: 'https://as.example/token',
+  })
   const send = () =>
     app.inject({
       method: 'POST',

@@ -12,6 +12,7 @@ import { NO_GEO } from '../../src/geo.ts'
 import type { Attestor, Carrier, SecondEvidence } from '../../src/identity.ts'
 import { signingKeys } from '../../src/keys.ts'
 import { pace } from '../../src/pace.ts'
+import { possession } from '../../src/possession.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { sealer } from '../../src/seal.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -93,9 +94,16 @@ export async function startMachines(t: TestContext) {
     resources: new Map([
       [
         RESOURCE,
-        { audience: RESOURCE, maxTtlSeconds: 900, sender: 'bearer', claims: { measured: rules } },
+        {
+          audience: RESOURCE,
+          maxTtlSeconds: 900,
+          sender: 'bearer',
+          format: 'jwt',
+          claims: { measured: rules },
+        },
       ],
     ]),
+    prove: possession(),
     vouching: vouching([taking], new Map(), ours),
     policies: broker.policies,
     geo: NO_GEO,
@@ -134,6 +142,7 @@ export async function startMachines(t: TestContext) {
       resources: [RESOURCE],
       scopes: ['trades:read'],
       sourceIp: null,
+      proofs: null,
     }
     return exchange(rooms, whole)
   }

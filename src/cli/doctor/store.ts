@@ -1,10 +1,10 @@
 /** `countersign doctor` on the store and the signing keys in it. Nothing is made or changed by looking. */
 
 import { existsSync, readFileSync } from 'node:fs'
-import { openStore } from '../../broker.ts'
 import { IN_MEMORY } from '../../config/paths.ts'
 import type { Config } from '../../config.ts'
 import { openAll, storedLives } from '../../keys.ts'
+import { openStore } from '../../opening.ts'
 import { sealer } from '../../seal.ts'
 import { secretPath } from '../../secret.ts'
 import type { KeyRecord } from '../../store/store.ts'

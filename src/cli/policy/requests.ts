@@ -2,9 +2,10 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import type { AuditEvent } from '../../audit.ts'
-import { type ExplainedDecision, openStore } from '../../broker.ts'
+import type { ExplainedDecision } from '../../broker.ts'
 import type { Config } from '../../config.ts'
 import { createDoor, DoorError } from '../../net/fetch.ts'
+import { openStore } from '../../opening.ts'
 import type { Question, Ruling } from '../../policy/question.ts'
 import { readQuestion, readRecorded } from '../../policy/report/recorded.ts'
 import { batches } from './lines.ts'
