@@ -48,17 +48,29 @@ export type Extensions = {
   readonly purposes: readonly string[] | null
   /** DNS names, in lower case. */
   readonly names: readonly string[]
+  /** URIs, as they are written. */
+  readonly uris: readonly string[]
+  /** What it says of the key that signed it, in DER; null for nothing. A hint: only a signature tells. */
+  readonly issuerKey: Buffer | null
+  /** Whether it limits the names below it, critical or not. Whoever cannot judge such limits refuses it. */
+  readonly limitsNames: boolean
   /** Critical extensions that are not known here, by object identifier: whoever has one is refused. */
   readonly unknown: readonly string[]
 }
 
 /** The bits of key usage that matter to signatures (RFC 5280 §4.2.1.3). */
-export type Usage = { readonly digitalSignature: boolean; readonly keyCertSign: boolean }
+export type Usage = {
+  readonly digitalSignature: boolean
+  readonly keyCertSign: boolean
+  readonly crlSign: boolean
+}
 
 const VERSION_3 = 2
 const DIGITAL_SIGNATURE = 0x80
 const KEY_CERT_SIGN = 0x04
+const CRL_SIGN = 0x02
 const DNS_NAME = implicit(2)
+const URI_NAME = implicit(6)
 
 const EXTENSION = {
   keyUsage: '551d0f',
@@ -67,6 +79,10 @@ const EXTENSION = {
   certificatePolicies: '551d20',
   extendedKeyUsage: '551d25',
 } as const
+
+/** Not among those above: nobody here judges them, so that a critical one is refused. */
+const NAME_CONSTRAINTS = '551d1e'
+const AUTHORITY_KEY = '551d23'
 
 /**
  * Reads one certificate.
@@ -152,7 +168,10 @@ function readExtensions(content: Members): Extensions {
     authority: readAuthority(of(EXTENSION.basicConstraints)),
     usage: readUsage(of(EXTENSION.keyUsage)),
     purposes: readPurposes(of(EXTENSION.extendedKeyUsage)),
-    names: readNames(of(EXTENSION.alternativeNames)),
+    names: readNames(of(EXTENSION.alternativeNames), DNS_NAME).map((name) => name.toLowerCase()),
+    uris: readNames(of(EXTENSION.alternativeNames), URI_NAME),
+    issuerKey: of(AUTHORITY_KEY)?.whole ?? null,
+    limitsNames: found.has(NAME_CONSTRAINTS),
     unknown: [...found]
       .filter(([oid, { critical }]) => critical && !known.includes(oid))
       .map(([oid]) => oid),
@@ -179,6 +198,7 @@ function readUsage(value: Element | undefined): Usage | null {
   return {
     digitalSignature: (bits & DIGITAL_SIGNATURE) !== 0,
     keyCertSign: (bits & KEY_CERT_SIGN) !== 0,
+    crlSign: (bits & CRL_SIGN) !== 0,
   }
 }
 
@@ -191,12 +211,13 @@ function readPurposes(value: Element | undefined): readonly string[] | null {
   })
 }
 
-function readNames(value: Element | undefined): readonly string[] {
+/** The alternative names of one kind (RFC 5280 §4.2.1.6). */
+function readNames(value: Element | undefined, kind: number): readonly string[] {
   if (value === undefined) return []
   if (value.tag !== TAG.sequence) throw malformed('alternative names are no list')
   return value.children
-    .filter(({ tag }) => tag === DNS_NAME)
-    .map(({ content }) => content.toString('latin1').toLowerCase())
+    .filter(({ tag }) => tag === kind)
+    .map(({ content }) => content.toString('latin1'))
 }
 
 function malformed(problem: string): Refusal {

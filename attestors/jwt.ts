@@ -19,6 +19,7 @@ import type { VerificationKey } from '../src/net/keyset.ts'
 import { type Algorithm, verifySignature } from '../src/net/signature.ts'
 import { systemTimers, type Timers } from '../src/net/timers.ts'
 import { printable, Refusal } from '../src/refusal.ts'
+import type { DirectEvidence } from '../src/relay.ts'
 
 /** The world, with timers that a test may bring. */
 export type JwtWorld = AttestorWorld & { readonly timers?: Timers }
@@ -43,6 +44,8 @@ export type JwtEntry = TrustCommon & {
   readonly algorithms: readonly Algorithm[]
   readonly readKeys: KeyReader
   readonly profile: JwtProfile
+  /** What it takes in place of a token. It may look for what is read together with the keys. */
+  readonly direct?: (keys: Keys) => ReadonlyMap<string, DirectEvidence>
   /** What it takes beside its tokens. */
   readonly second?: ReadonlyMap<string, SecondEvidence>
 }
@@ -50,12 +53,18 @@ export type JwtEntry = TrustCommon & {
 /** Makes the attestor of one entry. */
 export function jwtAttestor(entry: JwtEntry, world: JwtWorld): Attestor {
   const { kind, trust, audience, audiences = [audience], issuers, algorithms, second } = entry
-  const takes = { kind, trust, issuers, audience, audiences, algorithms, ...(second && { second }) }
-  return { ...takes, ...jwtVerifier(entry, world) }
+  const { keys, ...verifier } = jwtVerifier(entry, world)
+  const direct = entry.direct?.(keys)
+  const takes = { ...(direct && { direct }), ...(second && { second }) }
+  return { kind, trust, issuers, audience, audiences, algorithms, ...takes, ...verifier }
 }
+
+/** What is read together with the keys of an entry, kept as fresh as they are. */
+export type Keys = Pick<KeySource, 'seek'>
 
 /** One key source with one profile: an attestor, as far as keys and signatures go. */
 export type JwtVerifier<Proved> = Pick<Attestor, 'start' | 'health' | 'close'> & {
+  readonly keys: Keys
   /** As `Attestor.prepare`, for whatever the profile reads. */
   prepare(jwt: UnverifiedJwt, nowSeconds: number): Proof<Proved> | Promise<Proof<Proved>>
 }
@@ -95,6 +104,7 @@ export function jwtVerifier<Proved>(
   }
 
   return {
+    keys,
     prepare(jwt, nowSeconds) {
       screen(jwt, nowSeconds)
       const known = keys.find(jwt.header.kid)

@@ -1,9 +1,23 @@
 /**
- * The contract of relays: evidence that is no JWT and that only its platform can judge, such as a signed request to
- * it. Types only.
+ * The contracts of first evidence that is no JWT: what a trust entry judges by itself, such as a chain of certificates,
+ * and what only its platform can judge (relays), such as a signed request to it. Types only.
  */
 
 import type { AttestorWorld, Prepared, TrustCommon } from './identity.ts'
+
+/**
+ * First evidence that is no JWT, and that a trust entry judges by what it knows already: a chain of certificates, say.
+ * Every method refuses by throwing `Refusal`.
+ */
+export interface DirectEvidence {
+  /**
+   * Whom it says it is from, in the words of `Attestor.issuers`. It selects the entry by exact string, and proves
+   * nothing. The same for every entry that takes the format.
+   */
+  claimedIssuer(value: string): string
+  /** As `Attestor.prepare`. */
+  prepare(value: string, nowSeconds: number): Prepared | Promise<Prepared>
+}
 
 /** An entry of a kind, as its relay needs it. */
 export type RelayEntry<Settings> = {

@@ -7,14 +7,23 @@ import type { Attestor } from './identity.ts'
 import { soleAudience, type UnverifiedJwt } from './net/jwt.ts'
 import { parseSpiffeId, trustDomainUri } from './net/spiffeid.ts'
 import { few, printable, Refusal } from './refusal.ts'
+import type { DirectEvidence } from './relay.ts'
 
-/** Selects the one attestor that answers for a JWT. */
+/** An entry with what it takes in place of a JWT. */
+export type Directed = { readonly by: Attestor; readonly direct: DirectEvidence }
+
+/** Selects the one attestor that answers for a credential. */
 export type TrustTable = {
   /**
    * @param kind what the caller says it shows. It chooses nothing: the same token is always for the same entry
    * @throws Refusal `issuer_untrusted`, `entry_ambiguous`; `type_refused` for a token of another kind
    */
   select(jwt: UnverifiedJwt, kind?: string): Attestor
+  /**
+   * @returns null when no entry takes this format in place of a JWT
+   * @throws Refusal `issuer_untrusted`, and those of whoever reads the format
+   */
+  selectDirect(format: string, value: string): Directed | null
 }
 
 /**
@@ -42,6 +51,19 @@ export function trustTable(attestors: readonly Attestor[]): TrustTable {
         found: printable(iss ?? trustDomainOf(sub)),
         trusted: few(new Set(attestors.flatMap(({ issuers }) => issuers.slice(0, 1)))),
       })
+    },
+    selectDirect(format, value) {
+      const takers = attestors.flatMap((by) => {
+        const direct = by.direct?.get(format)
+        return direct === undefined ? [] : [{ by, direct }]
+      })
+      const [reader] = takers
+      if (reader === undefined) return null
+      const found = reader.direct.claimedIssuer(value)
+      const match = takers.find(({ by }) => by.issuers.includes(found))
+      if (match !== undefined) return match
+      const trusted = few(takers.flatMap(({ by }) => by.issuers.slice(0, 1)))
+      throw new Refusal('issuer_untrusted', { found: printable(found), trusted })
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Who answers for what a request shows. A JWT goes to the trust entry that it is for, other evidence to the relay of
- * its format. What is shown beside it goes to the same entry, which alone knows what belongs together.
+ * Who answers for what a request shows. A JWT goes to the trust entry that it is for, other evidence to the entry that
+ * takes it in place of a JWT, or to the relay of its format. What is shown beside it goes to the same entry, which alone knows what belongs together.
  */
 
 import { hash } from 'node:crypto'
@@ -54,10 +54,16 @@ export function vouching(
 ): Vouching {
   const table = trustTable(attestors)
 
-  async function relayed({ value, format = '' }: Evidence, nowSeconds: number): Promise<First> {
+  async function formatted({ value, format = '' }: Evidence, nowSeconds: number): Promise<First> {
+    const directed = table.selectDirect(format, value)
+    if (directed !== null) {
+      return { by: directed.by, prepared: await directed.direct.prepare(value, nowSeconds) }
+    }
     const relay = relays.get(format)
     if (relay === undefined) {
-      throw new Refusal('type_refused', { expected: few(relays.keys()), found: format })
+      const direct = attestors.flatMap((attestor) => [...(attestor.direct?.keys() ?? [])])
+      const expected = few(new Set([...relays.keys(), ...direct]))
+      throw new Refusal('type_refused', { expected, found: format })
     }
     const prepared = await relay.prepare(value, nowSeconds)
     const by = attestors.find(({ trust }) => trust === prepared.trust)
@@ -90,7 +96,7 @@ export function vouching(
     prepare(shown, nowSeconds, tell) {
       const { evidence, attestation } = shown
       if (evidence.format !== undefined) {
-        return relayed(evidence, nowSeconds).then((first) =>
+        return formatted(evidence, nowSeconds).then((first) =>
           attestation === null ? first.prepared : beside(first, attestation, nowSeconds),
         )
       }

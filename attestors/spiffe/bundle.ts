@@ -3,16 +3,16 @@
  * apart here; which of the keys may verify anything is `keyset.ts`'s matter. No I/O. No clock.
  */
 
-import { X509Certificate } from 'node:crypto'
 import { isObject, type JsonObject } from '../../src/net/json.ts'
 import { KeySetError, parseDocument } from '../../src/net/keyset.ts'
 import { printable } from '../../src/refusal.ts'
+import { type Certificate, readCertificate } from '../certificate.ts'
 
 export type Bundle = {
   /** The keys of JWT-SVIDs, as a plain JWK Set (RFC 7517 §5). */
   readonly jwks: string
-  /** The roots of X.509-SVIDs, PEM. What cannot be read as an authority is left out. */
-  readonly roots: readonly string[]
+  /** The roots of X.509-SVIDs. What cannot be read as an authority is left out. */
+  readonly authorities: readonly Certificate[]
   /** Rises with every change; null where the document has none. */
   readonly sequence: number | null
   /** How soon to look again, seconds; null where the document does not say. */
@@ -36,7 +36,7 @@ export function readBundle(text: string): Bundle {
   return {
     // For everybody else, a key that verifies signatures has the use `sig` (RFC 7517 §4.2).
     jwks: JSON.stringify({ keys: jwtKeys.map((key) => ({ ...key, use: 'sig' })) }),
-    roots: keys.filter(({ use }) => use === 'x509-svid').flatMap(rootOf),
+    authorities: keys.filter(({ use }) => use === 'x509-svid').flatMap(authorityOf),
     sequence: wholeNumber(document, 'spiffe_sequence'),
     refreshHintSeconds: wholeNumber(document, 'spiffe_refresh_hint'),
   }
@@ -60,12 +60,12 @@ export function refuseOlder({ sequence }: Bundle, known: Bundle): void {
 }
 
 /** Exactly one certificate in `x5c` (§4.2.3). */
-function rootOf({ x5c }: JsonObject): readonly string[] {
+function authorityOf({ x5c }: JsonObject): readonly Certificate[] {
   const [der, another] = Array.isArray(x5c) ? x5c : []
   if (typeof der !== 'string' || another !== undefined) return []
   try {
-    const root = new X509Certificate(Buffer.from(der, 'base64'))
-    return root.ca ? [root.toString()] : []
+    const certificate = readCertificate(Buffer.from(der, 'base64'))
+    return certificate.extensions.authority === null ? [] : [certificate]
   } catch {
     // Whatever it is, it vouches for nobody. Without any root left, the endpoint is not asked, and says why.
     return []

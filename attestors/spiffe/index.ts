@@ -4,10 +4,11 @@ import type { AttestorKind } from '../../src/identity.ts'
 import { trustDomainUri } from '../../src/net/spiffeid.ts'
 import { jwtAttestor } from '../jwt.ts'
 import { checkSpiffe, DEFAULT_ALGORITHMS, SpiffeSettings } from './settings.ts'
-import { bundleReader } from './source.ts'
+import { bundleSource } from './source.ts'
 import { jwtSvid } from './token.ts'
+import { X509_SVID, x509Svid } from './x509.ts'
 
-/** Workloads of one trust domain, by JWT-SVID. */
+/** Workloads of one trust domain, by JWT-SVID or X.509-SVID. */
 export const spiffe: AttestorKind<SpiffeSettings> = {
   kind: 'spiffe',
   schema: SpiffeSettings,
@@ -16,16 +17,19 @@ export const spiffe: AttestorKind<SpiffeSettings> = {
   issuers: ({ trustDomain }) => [trustDomainUri(trustDomain)],
   anchor: ({ trustDomain }) => ({ type: 'TrustDomain', id: trustDomain }),
   check: checkSpiffe,
-  create: (settings, common, world) =>
-    jwtAttestor(
+  create(settings, common, world) {
+    const { read, authorities } = bundleSource(settings.bundle, world.door)
+    return jwtAttestor(
       {
         ...common,
         kind: 'spiffe',
         issuers: [trustDomainUri(settings.trustDomain)],
         algorithms: settings.algorithms ?? DEFAULT_ALGORITHMS,
-        readKeys: bundleReader(settings.bundle, world.door),
+        readKeys: read,
         profile: jwtSvid(settings, common),
+        direct: (keys) => new Map([[X509_SVID, x509Svid(settings, common, authorities, keys)]]),
       },
       world,
-    ),
+    )
+  },
 }

@@ -79,6 +79,13 @@ export const SpiffeSettings = Type.Object(
         description: 'The longest lifetime (exp minus iat) of a token that is taken. Default: 1h.',
       }),
     ),
+    maxCertificateLifetime: Type.Optional(
+      Type.String({
+        pattern: DURATION_PATTERN,
+        description:
+          'The longest lifetime of the certificate of an X.509-SVID that is taken. Default: 24h.',
+      }),
+    ),
     replay: Type.Optional(
       Type.Enum(['reusable'], {
         description: 'A JWT-SVID may be shown until it expires, because agents cache it.',
@@ -87,7 +94,7 @@ export const SpiffeSettings = Type.Object(
   },
   {
     additionalProperties: false,
-    description: 'A SPIFFE trust domain whose workloads may ask, by JWT-SVID.',
+    description: 'A SPIFFE trust domain whose workloads may ask, by JWT-SVID or X.509-SVID.',
   },
 )
 export type SpiffeSettings = Static<typeof SpiffeSettings>
@@ -95,6 +102,7 @@ export type SpiffeSettings = Static<typeof SpiffeSettings>
 /** What SPIRE signs with, by the type of its JWT key. */
 export const DEFAULT_ALGORITHMS: readonly Algorithm[] = ['ES256', 'ES384', 'RS256']
 export const DEFAULT_MAX_LIFETIME = '1h'
+export const DEFAULT_MAX_CERTIFICATE_LIFETIME = '24h'
 
 /** Ends an item of `ids` that stands for all ids below it. */
 export const BELOW = '/*'

@@ -6,6 +6,7 @@
 import type { Door } from '../../src/net/fetch.ts'
 import { type KeyReader, keyReader, type Reading, readingOf } from '../../src/net/keyreader.ts'
 import { KeySetError } from '../../src/net/keyset.ts'
+import type { Certificate } from '../certificate.ts'
 import { type Bundle, readBundle, refuseOlder } from './bundle.ts'
 import type { BundleSettings } from './settings.ts'
 
@@ -16,20 +17,31 @@ type Source = {
   readonly read: (known: Bundle | null) => Promise<Reading>
 }
 
+/** The bundle of one entry. */
+export type BundleSource = {
+  /** Reads it anew. Gives its JWT keys. */
+  readonly read: KeyReader
+  /** The X.509 authorities of the newest bundle that was read; none before the first. */
+  readonly authorities: () => readonly Certificate[]
+}
+
 /**
- * Makes the reader of one entry's bundle. A document older than the one before is a failed refresh: the keys
- * before stay in use, as long as keys may grow stale.
+ * Makes the source of one entry's bundle. A document older than the one before is a failed refresh: keys and
+ * authorities before stay in use, as long as keys may grow stale.
  */
-export function bundleReader(settings: BundleSettings, door: Door): KeyReader {
+export function bundleSource(settings: BundleSettings, door: Door): BundleSource {
   const source = sourceOf(settings, door)
   let newest: Bundle | null = null
-  return async () => {
-    const known = newest ?? (await source.first())
-    const reading = await source.read(known)
-    const bundle = readBundle(reading.text)
-    if (known !== null) refuseOlder(bundle, known)
-    newest = bundle
-    return { ...reading, text: bundle.jwks, maxAgeSeconds: bundle.refreshHintSeconds ?? 0 }
+  return {
+    authorities: () => newest?.authorities ?? [],
+    async read() {
+      const known = newest ?? (await source.first())
+      const reading = await source.read(known)
+      const bundle = readBundle(reading.text)
+      if (known !== null) refuseOlder(bundle, known)
+      newest = bundle
+      return { ...reading, text: bundle.jwks, maxAgeSeconds: bundle.refreshHintSeconds ?? 0 }
+    },
   }
 }
 
@@ -55,11 +67,11 @@ function spiffeEndpoint(
   return {
     first: async () => readBundle((await readBootstrap()).text),
     async read(known) {
-      const roots = known?.roots ?? []
-      if (roots.length === 0) {
+      const authorities = known?.authorities ?? []
+      if (authorities.length === 0) {
         throw new KeySetError(`no X.509 authority is known that could vouch for ${endpointId}`)
       }
-      const ca = roots.join('')
+      const ca = authorities.map(({ x509 }) => x509.toString()).join('')
       const request = { url, allow, allowPrivate, json: true, ca, spiffeId: endpointId }
       return readingOf(await door(request))
     },

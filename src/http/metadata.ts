@@ -15,6 +15,10 @@ export type MetadataRoom = {
   readonly scopes: readonly string[]
   /** Signature algorithms accepted on assertions, over all trust entries. */
   readonly assertionAlgorithms: readonly string[]
+  /** Whether a SPIFFE trust domain is configured, whose workloads authenticate by their SVIDs. */
+  readonly spiffe: boolean
+  /** Whether the listener asks callers for certificates, so that they can show an X.509-SVID. Left out: no. */
+  readonly clientCertificates?: boolean
   readonly publishedKeys: () => { readonly keys: readonly JWK[] }
 }
 
@@ -64,12 +68,22 @@ export function metadata(room: MetadataRoom): Record<string, string | readonly s
     scopes_supported: room.scopes,
     response_types_supported: ['code'],
     grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],
-    token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
+    token_endpoint_auth_methods_supported: authMethods(room),
     token_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],
   }
+}
+
+/** The names of draft-ietf-oauth-spiffe-client-auth §3 beside those of RFC 8414 and OpenID Connect. */
+function authMethods({ spiffe, clientCertificates = false }: MetadataRoom): readonly string[] {
+  return [
+    'none',
+    'private_key_jwt',
+    ...(spiffe ? ['spiffe_jwt'] : []),
+    ...(spiffe && clientCertificates ? ['spiffe_x509'] : []),
+  ]
 }
 
 // MCP clients refuse metadata without an authorization endpoint, even where no grant uses one.

@@ -28,16 +28,22 @@ export class DoorError extends Error {
   readonly code: DoorCode
   /** The status of the answer, where it is what failed (`status`, `redirect`); otherwise null. */
   readonly status: number | null
+  /**
+   * Where a redirect points, unverified and absolute; otherwise null. Only for a caller whose configuration names that
+   * origin too, and who asks there anew.
+   */
+  readonly location: string | null
 
   constructor(
     code: DoorCode,
     message: string,
-    options: ErrorOptions & { readonly status?: number } = {},
+    options: ErrorOptions & { readonly status?: number; readonly location?: string | null } = {},
   ) {
     super(message, options)
     this.name = 'DoorError'
     this.code = code
     this.status = options.status ?? null
+    this.location = options.location ?? null
   }
 }
 
@@ -237,7 +243,8 @@ function checkHead(url: URL, response: IncomingMessage, request: DoorRequest): v
   const status = response.statusCode ?? 0
   if (status >= 300 && status < 400) {
     const message = `${url.origin} answered ${status}; redirects are not followed`
-    throw new DoorError('redirect', message, { status })
+    const location = URL.parse(response.headers.location ?? '', url)?.href ?? null
+    throw new DoorError('redirect', message, { status, location })
   }
   if (status < 200 || status >= 300) {
     throw new DoorError('status', `${url.origin} answered ${status}`, { status })

@@ -66,15 +66,28 @@ export class KeySource {
    *   cannot be found out now
    */
   async obtain(kid: string): Promise<VerificationKey> {
-    const known = this.find(kid)
-    if (known !== undefined) return known
-    this.admit(kid)
+    const key = await this.seek(kid, () => this.set.keys.get(kid))
+    if (key === undefined) throw this.keyUnknown(kid)
+    return key
+  }
+
+  /**
+   * Finds what is read together with the keys, such as X.509 authorities; where it is not there, the issuer is asked
+   * within the limits above. Nothing is found while the set cannot be used.
+   * @param name what is looked for, as unknown kids are remembered
+   * @returns undefined when the issuer does not have it
+   * @throws Refusal `issuer_keys_unavailable` when that cannot be found out now
+   */
+  async seek<Found>(name: string, find: () => Found | undefined): Promise<Found | undefined> {
+    const known = this.isUsable() ? find() : undefined
+    if (known !== undefined || (this.isUsable() && this.unknown.has(name))) return known
+    this.admit(name)
     await this.refresh()
-    const key = this.find(kid)
-    if (key !== undefined) return key
-    if (this.failures > 0) throw this.unavailable(kid)
-    this.unknown.add(kid)
-    throw this.keyUnknown(kid)
+    const found = this.isUsable() ? find() : undefined
+    if (found !== undefined) return found
+    if (this.failures > 0) throw this.unavailable(name)
+    this.unknown.add(name)
+    return undefined
   }
 
   /** Reads the keys for the first time and begins to refresh them. Never rejects. */
@@ -108,7 +121,6 @@ export class KeySource {
 
   /** Decides whether one more refresh may be asked for on behalf of an unknown kid. */
   private admit(kid: string): void {
-    if (this.isUsable() && this.unknown.has(kid)) throw this.keyUnknown(kid)
     if (this.isCircuitOpen()) throw this.unavailable(kid)
     if (this.inFlight !== undefined || !this.isUsable()) return
     // Not `key_unknown`: the key may be new, and its holder shall try again.

@@ -126,7 +126,7 @@ test('only a certificate that is an authority, alone in its x5c, is a root', () 
   const root = new Authority('example.org')
   const der = (pem: string) => pem.replace(/-----[^-]+-----|\s/g, '')
   const entry = (x5c: unknown, use = 'x509-svid') => ({ use, kty: 'EC', x5c })
-  const of = (...keys: unknown[]) => readBundle(JSON.stringify({ keys })).roots.length
+  const of = (...keys: unknown[]) => readBundle(JSON.stringify({ keys })).authorities.length
   assert.equal(of(entry([der(root.root)])), 1)
   const others = [
     entry([der(root.root)], 'jwt-svid'),

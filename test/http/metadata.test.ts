@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { metadata } from '../../src/http/metadata.ts'
 import { ISSUER, startBroker } from '../world/broker.ts'
 
 test('RFC 8414 §2 and MCP: the document has every field that clients demand, and only true ones', async (t) => {
@@ -25,6 +26,23 @@ test('RFC 8414 §2 and MCP: the document has every field that clients demand, an
   })
   const openid = await app.inject('/.well-known/openid-configuration')
   assert.deepEqual(openid.json(), response.json())
+})
+
+test('spiffe_jwt is published with a trust domain, and spiffe_x509 only where certificates are asked for', () => {
+  const room = {
+    issuer: ISSUER,
+    scopes: [],
+    assertionAlgorithms: [],
+    publishedKeys: () => ({ keys: [] }),
+  }
+  const further = (spiffe: boolean, clientCertificates: boolean) =>
+    metadata({ ...room, spiffe, clientCertificates })[
+      'token_endpoint_auth_methods_supported'
+    ]?.slice(2)
+  assert.deepEqual(further(false, false), [])
+  assert.deepEqual(further(false, true), [])
+  assert.deepEqual(further(true, false), ['spiffe_jwt'])
+  assert.deepEqual(further(true, true), ['spiffe_jwt', 'spiffe_x509'])
 })
 
 test('RFC 8414 §3.1: for an issuer with a path the document is inserted before and appended to it', async (t) => {

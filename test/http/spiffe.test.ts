@@ -59,6 +59,13 @@ test('a JWT-SVID is worth the same on every carrier, as often as it is shown', a
   assert.equal(world.events().at(-1)?.question?.actor.trust, `spiffe:${TRUST_DOMAIN}`)
 })
 
+test('the metadata says that a JWT-SVID is taken', async (t) => {
+  const { world } = await startMixed(t)
+  const document = (await world.app.inject('/.well-known/oauth-authorization-server')).json()
+  const methods = document.token_endpoint_auth_methods_supported
+  assert.deepEqual(methods, ['none', 'private_key_jwt', 'spiffe_jwt'])
+})
+
 test('a pod’s token is no JWT-SVID, whatever the caller calls it', async (t) => {
   const { world, asClient, reason } = await startMixed(t)
   const token = world.cluster.mint()
