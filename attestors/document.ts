@@ -40,13 +40,18 @@ export function checkAnswer(signed: Buffer | null, challenge: string): void {
   })
 }
 
+/** @throws Refusal `token_premature` unless the document was made by now */
+export function checkMade(issuedAt: number, nowSeconds: number): void {
+  const secondsAhead = issuedAt - nowSeconds
+  if (secondsAhead <= SKEW_SECONDS) return
+  const detail = { issuedAt, secondsAhead, toleratedSeconds: SKEW_SECONDS }
+  throw new Refusal('token_premature', detail)
+}
+
 /** @throws Refusal `token_premature`, `token_stale` unless the document was made just now */
 export function checkAge(issuedAt: number, nowSeconds: number): void {
+  checkMade(issuedAt, nowSeconds)
   const ageSeconds = nowSeconds - issuedAt
-  if (ageSeconds < -SKEW_SECONDS) {
-    const detail = { issuedAt, secondsAhead: -ageSeconds, toleratedSeconds: SKEW_SECONDS }
-    throw new Refusal('token_premature', detail)
-  }
   if (ageSeconds > MAX_AGE_SECONDS) {
     throw new Refusal('token_stale', { issuedAt, ageSeconds, maxAgeSeconds: MAX_AGE_SECONDS })
   }

@@ -23,3 +23,17 @@ export function signedFacts(
   }
   return known
 }
+
+/** A set beyond this is not told: a part of it would say less than is so. */
+const MAX_TAGS = 100
+
+/**
+ * Tags as `key=value`. An `=` in a key is written `%3D`, so that no two tags read the same.
+ * @returns undefined where there are too many
+ */
+export function tagTexts(
+  tags: readonly (readonly [key: string, value: string])[],
+): readonly string[] | undefined {
+  if (tags.length > MAX_TAGS) return undefined
+  return tags.map(([key, value]) => `${key.replaceAll('%', '%25').replaceAll('=', '%3D')}=${value}`)
+}

@@ -1,12 +1,9 @@
 /** The kind `aws`: a row of the table in `attestors/index.ts`. */
 
 import type { AttestorKind } from '../../src/identity.ts'
-import { keyReader } from '../../src/net/keyreader.ts'
-import { jwtAttestor } from '../jwt.ts'
-import { NITRO_FORMAT, nitroEvidence } from '../nitro/evidence.ts'
+import { awsAttestor } from './attestor.ts'
 import { callerIdentity } from './relay.ts'
-import { ALGORITHMS, AwsSettings, checkAws, jwksOf } from './settings.ts'
-import { webIdentity } from './webidentity.ts'
+import { AwsSettings, checkAws } from './settings.ts'
 
 /** Roles of AWS accounts, by web identity token or by a signed GetCallerIdentity. */
 export const aws: AttestorKind<AwsSettings> = {
@@ -17,19 +14,5 @@ export const aws: AttestorKind<AwsSettings> = {
   anchor: ({ account }) => ({ type: 'AwsAccount', id: account }),
   check: checkAws,
   relay: callerIdentity,
-  create: (settings, common, world) =>
-    jwtAttestor(
-      {
-        ...common,
-        kind: 'aws',
-        issuers: [settings.issuer],
-        algorithms: ALGORITHMS,
-        readKeys: keyReader(jwksOf(settings), settings.issuer, world.door),
-        profile: webIdentity(settings, common),
-        ...(settings.nitro && {
-          second: new Map([[NITRO_FORMAT, nitroEvidence(settings.nitro)]]),
-        }),
-      },
-      world,
-    ),
+  create: (settings, common, world) => awsAttestor(settings, common, world),
 }

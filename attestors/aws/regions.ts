@@ -1,15 +1,17 @@
 /**
- * Where STS is: every region with its partition and host, written down. No host is made from what a caller sends, so
- * that there is none to validate (salesforce/multicloudj #620).
+ * Where STS and EC2 are: every region with its partition and hosts, written down. No host is made from what a caller
+ * sends, so that there is none to validate (salesforce/multicloudj #620).
  */
 
 import type { Partition } from './arn.ts'
 
-/** Where one region's STS answers. */
+/** Where one region's services answer. */
 export type Region = {
   readonly partition: Partition
-  /** The host name of its regional endpoint. */
+  /** The host name of the regional endpoint of STS. */
   readonly host: string
+  /** That of EC2. */
+  readonly ec2: string
 }
 
 type Names = { readonly domain: string; readonly regions: readonly string[] }
@@ -68,6 +70,9 @@ const TABLE: Readonly<Record<Partition, Names>> = {
 /** Every region by its name. */
 export const REGIONS: ReadonlyMap<string, Region> = new Map(
   (Object.entries(TABLE) as [Partition, Names][]).flatMap(([partition, { domain, regions }]) =>
-    regions.map((name) => [name, { partition, host: `sts.${name}.${domain}` }] as const),
+    regions.map((name) => {
+      const hosts = { host: `sts.${name}.${domain}`, ec2: `ec2.${name}.${domain}` }
+      return [name, { partition, ...hosts }] as const
+    }),
   ),
 )

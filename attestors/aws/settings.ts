@@ -38,6 +38,31 @@ export const CallerIdentitySettings = Type.Object(
 )
 export type CallerIdentitySettings = Static<typeof CallerIdentitySettings>
 
+/** JSON Schema of what an entry says of looking instances up. */
+export const PostureSettings = Type.Object(
+  {
+    regions: Type.Array(Type.Enum([...REGIONS.keys()], { title: 'a region of AWS' }), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'The regions whose EC2 is asked. Instances elsewhere have no posture.',
+    }),
+    role: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 640,
+        description:
+          'The ARN of a role of this account, which the broker assumes to ask. Default: its own credentials.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Ask EC2 about the instance that a token names (ec2:DescribeInstances). Default: not asked.',
+  },
+)
+export type PostureSettings = Static<typeof PostureSettings>
+
 /** JSON Schema of a trust entry of kind `aws`. */
 export const AwsSettings = Type.Object(
   {
@@ -84,6 +109,7 @@ export const AwsSettings = Type.Object(
     ),
     callerIdentity: Type.Optional(CallerIdentitySettings),
     nitro: Type.Optional(NitroSettings),
+    posture: Type.Optional(PostureSettings),
     jwks: Type.Optional(JwksSettings),
     maxLifetime: Type.Optional(
       Type.String({
@@ -138,6 +164,7 @@ export function checkAws(settings: AwsSettings, report: Report): void {
     }
   })
   checkCallerIdentity(settings, report)
+  checkPosture(settings, report)
   if (settings.nitro !== undefined) {
     checkNitro(settings.nitro, (path, message) => report(['nitro', ...path], message))
   }
@@ -148,19 +175,33 @@ export function checkAws(settings: AwsSettings, report: Report): void {
 
 function checkCallerIdentity(settings: AwsSettings, report: Report): void {
   const { callerIdentity, partition = 'aws', organization, organizationPaths } = settings
-  callerIdentity?.regions.forEach((region, index) => {
-    const found = REGIONS.get(region)?.partition
-    if (found !== partition) {
-      report(
-        ['callerIdentity', 'regions', index],
-        `is in ${found}, not in the partition ${partition}`,
-      )
-    }
-  })
+  checkRegions(callerIdentity?.regions, partition, (at, message) =>
+    report(['callerIdentity', 'regions', ...at], message),
+  )
   if (callerIdentity !== undefined && (organization ?? organizationPaths) !== undefined) {
     report(
       ['callerIdentity'],
       'cannot stand beside organization or organizationPaths: GetCallerIdentity does not say where the account is',
     )
   }
+}
+
+function checkPosture({ posture, account, partition = 'aws' }: AwsSettings, report: Report): void {
+  checkRegions(posture?.regions, partition, (at, message) =>
+    report(['posture', 'regions', ...at], message),
+  )
+  if (posture?.role === undefined) return
+  const isOurs = posture.role.startsWith(`arn:${partition}:iam::${account}:role/`)
+  if (!isOurs) report(['posture', 'role'], `must be the ARN of a role of account ${account}`)
+}
+
+function checkRegions(
+  regions: readonly string[] | undefined,
+  partition: string,
+  report: Report,
+): void {
+  regions?.forEach((region, index) => {
+    const found = REGIONS.get(region)?.partition
+    if (found !== partition) report([index], `is in ${found}, not in the partition ${partition}`)
+  })
 }

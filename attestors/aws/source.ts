@@ -8,7 +8,7 @@ import { isIPv4 } from 'node:net'
 import { isObject, type JsonObject } from '../../src/net/json.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { invalidClaim, optionalText, type TextForm } from '../claims.ts'
-import type { Values } from '../facts.ts'
+import { tagTexts, type Values } from '../facts.ts'
 import { parseFunction, parseInstance, type ResourceArn, type RoleArn } from './arn.ts'
 
 /** What was read. */
@@ -112,13 +112,15 @@ function unitsOf(value: unknown): readonly string[] | undefined {
   return [...new Set(units)]
 }
 
-/** Tags as `key=value`. An `=` in a key is written `%3D`, so that no two tags read the same. */
+/** Tags as a set of texts. */
 function tagsOf(own: JsonObject, claim: string): readonly string[] | undefined {
   const tags = own[claim]
   if (tags === undefined) return undefined
   if (!isObject(tags)) throw invalidClaim(claim, 'an object', tags)
-  return Object.entries(tags).map(([key, value]) => {
-    if (typeof value !== 'string') throw invalidClaim(`${claim}.${key}`, 'a string', value)
-    return `${key.replaceAll('%', '%25').replaceAll('=', '%3D')}=${value}`
-  })
+  return tagTexts(
+    Object.entries(tags).map(([key, value]) => {
+      if (typeof value !== 'string') throw invalidClaim(`${claim}.${key}`, 'a string', value)
+      return [key, value]
+    }),
+  )
 }

@@ -9,8 +9,8 @@ import { DoorError, type DoorRequest } from '../../src/net/fetch.ts'
 import { isObject, JsonError, type JsonObject, parseJson } from '../../src/net/json.ts'
 import { Refusal } from '../../src/refusal.ts'
 import type { RelayWorld } from '../../src/relay.ts'
+import { Circuit, CircuitError } from '../circuit.ts'
 import type { SignedCall } from './call.ts'
-import { Circuit, CircuitError } from './circuit.ts'
 import type { Region } from './regions.ts'
 
 /** Who STS says has signed. */

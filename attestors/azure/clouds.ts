@@ -1,4 +1,4 @@
-/** The clouds of Azure: who signs there, and where its keys are. */
+/** The clouds of Azure: who signs there, where its keys are, and where its machines are known. */
 
 /** Hosts of one cloud. */
 export type Cloud = {
@@ -6,12 +6,26 @@ export type Cloud = {
   readonly login: string
   /** Host of v1 issuers. */
   readonly sts: string
+  /** Host of Azure Resource Manager. */
+  readonly manager: string
 }
 
 export const CLOUDS = {
-  public: { login: 'login.microsoftonline.com', sts: 'sts.windows.net' },
-  usgov: { login: 'login.microsoftonline.us', sts: 'sts.windows.net' },
-  china: { login: 'login.partner.microsoftonline.cn', sts: 'sts.chinacloudapi.cn' },
+  public: {
+    login: 'login.microsoftonline.com',
+    sts: 'sts.windows.net',
+    manager: 'management.azure.com',
+  },
+  usgov: {
+    login: 'login.microsoftonline.us',
+    sts: 'sts.windows.net',
+    manager: 'management.usgovcloudapi.net',
+  },
+  china: {
+    login: 'login.partner.microsoftonline.cn',
+    sts: 'sts.chinacloudapi.cn',
+    manager: 'management.chinacloudapi.cn',
+  },
 } as const satisfies Record<string, Cloud>
 export type CloudName = keyof typeof CLOUDS
 

@@ -17,10 +17,14 @@ import { epochSeconds } from '../../src/units.ts'
 import type { Certificate } from '../certificate.ts'
 import { findChain } from '../chain.ts'
 import { invalidClaim, type TextForm, textOf, type Window } from '../claims.ts'
-import { checkAge, checkAnswer, decodeDocument } from '../document.ts'
+import { checkAnswer, checkMade, decodeDocument } from '../document.ts'
 import { signedFacts } from '../facts.ts'
+import type { Anchors } from './anchors.ts'
 import type { CloudName } from './clouds.ts'
 import { readMessage, verifyMessage } from './cms.ts'
+
+/** What a document proved: its subject is the id of the machine. UUIDs in lower case. */
+export type AzureDocument = Attested & { readonly subscription: string }
 
 /** What a document is judged by. */
 export type AzureDocumentOptions = {
@@ -28,11 +32,9 @@ export type AzureDocumentOptions = {
   readonly challenge: string
   /** The subscriptions whose machines may show one: UUIDs in lower case. None is nobody. */
   readonly subscriptions: readonly string[]
-  readonly roots: readonly Certificate[]
-  readonly intermediates: readonly Certificate[]
   /** Default: public. */
   readonly cloud?: CloudName
-}
+} & Anchors
 
 /** Whose certificates sign documents, each for itself and the regions below it. */
 const SIGNERS: Readonly<Record<CloudName, string>> = {
@@ -58,14 +60,14 @@ const MOMENT = /^(\d\d)\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d) [+-]0000$/
  * Verifies a document, signature first: its content is parsed only when everything about the signer holds.
  * @param document the `signature` member of what the metadata service answered, base64
  * @throws Refusal `evidence_too_large`, `document_malformed`, `algorithm_refused`, `signature_invalid`,
- *   `certificate_untrusted`, `challenge_unknown`, `claim_invalid`, `token_premature`, `token_expired`, `token_stale`,
+ *   `certificate_untrusted`, `challenge_unknown`, `claim_invalid`, `token_premature`, `token_expired`,
  *   `lifetime_excessive`, `subject_untrusted`
  */
 export function verifyAzureDocument(
   document: string,
   options: AzureDocumentOptions,
   nowSeconds: number,
-): Attested {
+): AzureDocument {
   const message = readMessage(decodeDocument(document, MAX_BYTES))
   verifyMessage(message)
   checkSigner(message.signer, SIGNERS[options.cloud ?? 'public'])
@@ -84,6 +86,7 @@ export function verifyAzureDocument(
   const facts = { 'vm.id': vm, 'vm.subscription': subscription, 'vm.sku': sku || undefined }
   return {
     subject: vm,
+    subscription,
     facts: signedFacts(facts, window.issuedAt, 'A', 'attested document'),
     lineage: [`azure-vm:${vm}`],
     issuedAt: window.issuedAt,
@@ -129,16 +132,21 @@ function checkWindow(content: JsonObject, nowSeconds: number): Window {
   if (!isObject(timeStamp)) throw invalidClaim('timeStamp', 'an object', timeStamp)
   const issuedAt = moment(timeStamp['createdOn'], 'createdOn')
   const expiresAt = moment(timeStamp['expiresOn'], 'expiresOn')
-  if (nowSeconds >= expiresAt) {
-    throw new Refusal('token_expired', { exp: expiresAt, secondsAgo: nowSeconds - expiresAt })
-  }
-  checkAge(issuedAt, nowSeconds)
+  // Its age is not judged. The service caches; but what repeats our challenge was signed after we gave it out.
+  checkMade(issuedAt, nowSeconds)
+  checkEnd(expiresAt, nowSeconds)
   const lifetimeSeconds = expiresAt - issuedAt
   if (lifetimeSeconds > MAX_LIFETIME_SECONDS) {
     const detail = { lifetimeSeconds, maxLifetimeSeconds: MAX_LIFETIME_SECONDS }
     throw new Refusal('lifetime_excessive', detail)
   }
   return { issuedAt, expiresAt }
+}
+
+/** @throws Refusal `token_expired` */
+export function checkEnd(expiresAt: number, nowSeconds: number): void {
+  if (nowSeconds < expiresAt) return
+  throw new Refusal('token_expired', { exp: expiresAt, secondsAgo: nowSeconds - expiresAt })
 }
 
 /** Month, day and year of this century, in UTC. A day that the month does not have is no moment. */

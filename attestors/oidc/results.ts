@@ -27,6 +27,11 @@ export type ResultVerifier = {
   readonly trust: string
   readonly issuer: string
   /**
+   * What a result says it repeats. Nothing is proved by it.
+   * @throws Refusal `challenge_unknown` when it repeats nothing, and those of `parseJwt`
+   */
+  claimedChallenge(token: string): string
+  /**
    * Does what must wait, after the checks that cost nothing; `verify` then runs to the end at once.
    * @param token the result as received
    * @param challenge what it has to repeat, exactly
@@ -63,14 +68,20 @@ export function resultVerifier(
     },
     world,
   )
+  const parse = (token: string) => parseJwt(token, { unread: rules.preset?.unread ?? [] })
   return {
     trust,
     issuer: rules.issuer,
     start,
     health,
     close,
+    claimedChallenge(token) {
+      const [claimed] = signedChallenges(parse(token), rules)
+      if (typeof claimed === 'string' && claimed !== '') return claimed
+      throw new Refusal('challenge_unknown', { expected: 'a challenge', found: 'none' })
+    },
     prepare(token, challenge, nowSeconds) {
-      const jwt = parseJwt(token, { unread: rules.preset?.unread ?? [] })
+      const jwt = parse(token)
       checkChallenge(jwt, rules, challenge)
       const bound = (proof: Proof<AttestationResult>): Proof<AttestationResult> => ({
         verify(now) {
@@ -104,9 +115,13 @@ function identify(jwt: UnverifiedJwt, rules: OidcRules, nowSeconds: number): Att
   return { ...readToken(jwt, rules, window), ...window }
 }
 
+function signedChallenges({ claims }: UnverifiedJwt, rules: OidcRules) {
+  return rules.preset?.challenge?.(claims) ?? []
+}
+
 /** @throws Refusal `challenge_unknown` */
-function checkChallenge({ claims }: UnverifiedJwt, rules: OidcRules, challenge: string): void {
-  const signed = rules.preset?.challenge?.(claims) ?? []
+function checkChallenge(jwt: UnverifiedJwt, rules: OidcRules, challenge: string): void {
+  const signed = signedChallenges(jwt, rules)
   if (challenge !== '' && signed.includes(challenge)) return
   throw new Refusal('challenge_unknown', { expected: 'our challenge', found: printable(signed) })
 }

@@ -33,6 +33,21 @@ export async function discover(issuer: string, http: typeof fetch): Promise<Endp
 }
 
 /**
+ * A new challenge of the broker, for evidence that the platform signs for it.
+ * @throws AgentError, `challenge_unavailable` where the broker gives none
+ */
+export async function challengeOf(issuer: string, http: typeof fetch): Promise<string> {
+  const { challenge } = await discover(issuer, http)
+  if (challenge === null) {
+    throw new AgentError('challenge_unavailable', `${issuer} issues no challenges`, null)
+  }
+  const answered = (await ask(http, challenge, { method: 'POST' })) as Record<string, unknown>
+  const { attestation_challenge: nonce } = answered
+  if (typeof nonce === 'string') return nonce
+  throw new AgentError('challenge_unavailable', `${challenge} gave no challenge`, null)
+}
+
+/**
  * Sends one request and reads its answer.
  * @throws AgentError with the broker's code and sentence, or `broker_unreachable`
  */

@@ -9,9 +9,10 @@ import { ask, discover, type Endpoints } from './endpoints.ts'
 import { AgentError } from './failure.ts'
 
 export { callerIdentity, webIdentity } from './sources/aws.ts'
-export { azure } from './sources/azure.ts'
+export { azure, azureMachine } from './sources/azure.ts'
 export { gcp } from './sources/gcp.ts'
 export { github } from './sources/github.ts'
+export { spiffe, type X509Svid, x509Svid } from './sources/spiffe.ts'
 export { AgentError }
 
 /** Where a projected service-account token is mounted by convention (see the README's pod snippet). */
@@ -24,8 +25,13 @@ const CLIENT_CREDENTIALS = 'client_credentials'
 /** A token is replaced when this share of its life has passed. */
 const RENEW_AT = 0.8
 
-/** A credential that is no JWT, with its type (`client_assertion_type`). */
-export type Assertion = { readonly type: string; readonly assertion: string }
+/** A credential with its type (`client_assertion_type`), and what may stand beside it of the same workload. */
+export type Assertion = {
+  readonly type: string
+  readonly assertion: string
+  /** With its own type (`attestation_type`). */
+  readonly attestation?: { readonly type: string; readonly value: string }
+}
 
 /** What an agent is told once, by its deployment. */
 export type AgentOptions = {
@@ -132,13 +138,15 @@ export function agent(options: AgentOptions): Agent {
   }
 }
 
-/** A JWT goes as an assertion, everything else by its own type (RFC 7521 §4). */
+/** A JWT alone goes as an assertion, everything else by its own type (RFC 7521 §4). */
 function shown(credential: string | Assertion): Record<string, string> {
   if (typeof credential === 'string') return { grant_type: JWT_BEARER, assertion: credential }
+  const { type, assertion, attestation } = credential
   return {
     grant_type: CLIENT_CREDENTIALS,
-    client_assertion_type: credential.type,
-    client_assertion: credential.assertion,
+    client_assertion_type: type,
+    client_assertion: assertion,
+    ...(attestation && { attestation_type: attestation.type, attestation: attestation.value }),
   }
 }
 

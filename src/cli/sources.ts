@@ -7,9 +7,10 @@
 import { existsSync } from 'node:fs'
 import { type AgentOptions, DEFAULT_TOKEN_FILE, kubernetes } from '../agent/index.ts'
 import { callerIdentity, webIdentity } from '../agent/sources/aws.ts'
-import { azure } from '../agent/sources/azure.ts'
+import { azure, azureMachine } from '../agent/sources/azure.ts'
 import { gcp } from '../agent/sources/gcp.ts'
 import { github } from '../agent/sources/github.ts'
+import { DEFAULT_SPIFFE_SOCKET, spiffe } from '../agent/sources/spiffe.ts'
 import { UsageError } from './command.ts'
 
 /** What a source is made of. */
@@ -53,6 +54,16 @@ const SOURCES: Readonly<Record<string, Source>> = {
     found: ({ tokenFile }) => tokenFile !== undefined || existsSync(DEFAULT_TOKEN_FILE),
     make: ({ tokenFile }) => kubernetes(tokenFile),
   },
+  spiffe: {
+    doc: 'a JWT-SVID from the SPIFFE Workload API; SPIFFE_ENDPOINT_SOCKET names its socket',
+    found: ({ env }) =>
+      env['SPIFFE_ENDPOINT_SOCKET'] !== undefined ||
+      existsSync(new URL(DEFAULT_SPIFFE_SOCKET).pathname),
+    make: ({ env, audience }) => {
+      const { SPIFFE_ENDPOINT_SOCKET: socket } = env
+      return spiffe({ audience, ...(socket !== undefined && { socket }) })
+    },
+  },
   aws: {
     doc: 'a web identity token of the AWS role; AWS_REGION names the endpoint',
     found: ({ env }) =>
@@ -70,6 +81,14 @@ const SOURCES: Readonly<Record<string, Source>> = {
     make: ({ env, audience }) => {
       const { AZURE_CLIENT_ID: clientId } = env
       return azure({ audience, ...(clientId !== undefined && { clientId }) })
+    },
+  },
+  'azure-machine': {
+    doc: 'the same, with the attested document of the virtual machine beside it',
+    found: () => false,
+    make: ({ env, audience, issuer }) => {
+      const { AZURE_CLIENT_ID: clientId } = env
+      return azureMachine({ audience, issuer, ...(clientId !== undefined && { clientId }) })
     },
   },
   gcp: {

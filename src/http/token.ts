@@ -36,6 +36,7 @@ const ASSERTION_TYPES: ReadonlyMap<string, Pick<Evidence, 'kind' | 'format'>> = 
 /** What `attestation_type` may say, and the format that it means. */
 const ATTESTATION_TYPES: ReadonlyMap<string, string> = new Map([
   ['urn:x-countersign:attestation-type:azure-document', 'azure-document'],
+  ['urn:x-countersign:attestation-type:azure-attestation', 'azure-attestation'],
   ['urn:x-countersign:attestation-type:nitro', 'nitro'],
 ])
 

@@ -1,6 +1,7 @@
 /** Principal types other than Kubernetes': clouds, SPIFFE, CI systems, plain OIDC issuers, and people. */
 
 import { always, maybe } from './attributes.ts'
+import { AwsRole, AzureIdentity, GcpServiceAccount } from './clouds.ts'
 import type { PrincipalType } from './principals.ts'
 
 /** An id below an entry that vouches: `<entry>/<rest>`. */
@@ -9,87 +10,6 @@ const below = (root: string, form: string) => ({
   pattern: /^(?<root>[^/]+)\/.+$/s,
   root,
 })
-
-const AwsRole: PrincipalType = {
-  doc: 'An AWS role, proved by an STS web identity token or a signed GetCallerIdentity.',
-  kind: 'aws',
-  id: { form: '<account>/<role>', pattern: /^(?<root>\d{12})\/[^/]+$/, root: 'AwsAccount' },
-  ancestry: [],
-  attributes: {
-    account: always('A', 'String', 'The account, 12 digits.'),
-    partition: always('A', 'String', 'Such as "aws", "aws-cn" or "aws-us-gov".'),
-    role: always('A', 'String', 'The name of the role.'),
-    arn: maybe(
-      'A',
-      'String',
-      'The ARN of the role, with its path; GetCallerIdentity leaves that out.',
-    ),
-    uniqueId: maybe('B', 'String', 'The id of the role, "AROA…": a re-created role has another.'),
-    sessionName: maybe('D', 'String', 'The name of the session, chosen by who assumed the role.'),
-    organization: maybe('A', 'String', 'The organization, "o-…".'),
-    organizationPath: maybe(
-      'A',
-      'Set<String>',
-      'The root and every organizational unit above the account, as "o-…/r-…/ou-…/".',
-    ),
-    region: maybe('A', 'String', 'The region that signed the token.'),
-    federatedProvider: maybe('A', 'String', 'The identity provider that the role was assumed by.'),
-    sourceIdentity: maybe('D', 'String', 'The source identity, set by who assumed a role first.'),
-    principalTags: maybe('D', 'Set<String>', 'Role and session tags, as "team=payments".'),
-    requestTags: maybe('D', 'Set<String>', 'Tags that the caller chose for this token.'),
-    'ec2.instanceArn': always('A', 'String', 'The instance that the credentials were given to.'),
-    'ec2.vpc': maybe('A', 'String', 'The VPC of that instance.'),
-    'ec2.privateIp': maybe('A', 'String', 'Its private IPv4 address.'),
-    'ec2.roleDelivery': maybe('A', 'String', '"1.0" for IMDSv1, "2.0" for IMDSv2.'),
-    'ec2.image': maybe('B', 'String', 'The AMI of the instance.'),
-    'ec2.imdsv2Required': maybe('B', 'Bool', 'Whether the instance refuses IMDSv1.'),
-    'lambda.functionArn': always('A', 'String', 'The function that the credentials were given to.'),
-    'nitro.measured': always(
-      'A',
-      'Bool',
-      'Whether an enclave document with allowed PCRs was shown.',
-    ),
-  },
-}
-
-const AzureIdentity: PrincipalType = {
-  doc: 'An Azure managed identity, proved by an Entra token for our own application.',
-  kind: 'azure',
-  id: { form: '<tenant>/<object id>', pattern: /^(?<root>[^/]+)\/[^/]+$/, root: 'AzureTenant' },
-  ancestry: [],
-  attributes: {
-    tenant: always('A', 'String', 'The tenant id.'),
-    objectId: always('A', 'String', 'The object id of the service principal.'),
-    applicationId: maybe('A', 'String', 'The client id of the identity.'),
-    roles: maybe('A', 'Set<String>', 'Application roles assigned to it.'),
-    'vm.id': always('A', 'String', 'The virtual machine of an attested document.'),
-    'vm.subscription': maybe('A', 'String', 'Its subscription.'),
-    'vm.sku': maybe('A', 'String', 'Its image SKU.'),
-    'vm.resourceGroup': maybe('B', 'String', 'Its resource group.'),
-    'vm.location': maybe('B', 'String', 'Its region.'),
-    'vm.secureBoot': maybe('B', 'Bool', 'Whether secure boot is on.'),
-    'vm.vtpm': maybe('B', 'Bool', 'Whether it has a virtual TPM.'),
-    'vm.securityType': maybe('B', 'String', '"TrustedLaunch" or "ConfidentialVM".'),
-    'vm.tags': maybe('D', 'Set<String>', 'Its tags, as "team=payments".'),
-  },
-}
-
-const GcpServiceAccount: PrincipalType = {
-  doc: 'A Google service account, proved by an identity token of the metadata server.',
-  kind: 'gcp',
-  id: { form: '<unique id>', pattern: /^\d+$/, root: null },
-  ancestry: [],
-  attributes: {
-    uniqueId: always('A', 'String', 'The unique id: a re-created account has another.'),
-    email: maybe('A', 'String', 'Its e-mail address.'),
-    'instance.project': always('A', 'String', 'The id of the project of the instance.'),
-    'instance.projectNumber': always('A', 'String', 'The number of that project.'),
-    'instance.id': always('A', 'String', 'The id of the instance.'),
-    'instance.name': maybe('A', 'String', 'Its name.'),
-    'instance.zone': maybe('A', 'String', 'Its zone.'),
-    'instance.confidential': maybe('A', 'Bool', 'Whether it is a confidential VM.'),
-  },
-}
 
 const SpiffeWorkload: PrincipalType = {
   doc: 'A SPIFFE workload, proved by a JWT-SVID or an X.509-SVID.',

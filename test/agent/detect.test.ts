@@ -14,12 +14,15 @@ const wantedOf = (env: Wanted['env'], tokenFile?: string): Wanted => ({
 
 const AWS = { AWS_REGION: 'eu-central-1', AWS_WEB_IDENTITY_TOKEN_FILE: '/token' }
 const GITHUB = { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://x', ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'y' }
+const SPIFFE = { SPIFFE_ENDPOINT_SOCKET: 'unix:///tmp/agent.sock' }
 
 const ROWS: readonly (readonly [string, Wanted, string])[] = [
   ['nothing', wantedOf({}), 'kubernetes'],
   ['a token file', wantedOf(AWS, '/some/token'), 'kubernetes'],
   ['a GitHub job, even with a role of AWS', wantedOf({ ...AWS, ...GITHUB }), 'github'],
   ['a token in the environment', wantedOf({ COUNTERSIGN_ID_TOKEN: 'a.b.c' }), 'env'],
+  ['a SPIFFE endpoint, even with a role of AWS', wantedOf({ ...AWS, ...SPIFFE }), 'spiffe'],
+  ['a token file beside a SPIFFE endpoint', wantedOf(SPIFFE, '/some/token'), 'kubernetes'],
   ['a role of AWS', wantedOf(AWS), 'aws'],
   ['a region of AWS without credentials', wantedOf({ AWS_REGION: 'eu-central-1' }), 'kubernetes'],
   ['App Service', wantedOf({ IDENTITY_ENDPOINT: 'http://127.0.0.1' }), 'azure'],

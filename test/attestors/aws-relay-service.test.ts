@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { Circuit, CircuitError } from '../../attestors/aws/circuit.ts'
 import { REGIONS } from '../../attestors/aws/regions.ts'
 import { callerIdentity } from '../../attestors/aws/relay.ts'
 import { checkAws } from '../../attestors/aws/settings.ts'
+import { Circuit, CircuitError } from '../../attestors/circuit.ts'
 import { refused } from '../world/attest.ts'
 import { ACCOUNT, AWS_ISSUER, OTHER_ACCOUNT } from '../world/aws.ts'
 import { settle, TestClock } from '../world/clock.ts'

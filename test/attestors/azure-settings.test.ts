@@ -41,6 +41,42 @@ suite('settings of a tenant', () => {
     assert.deepEqual(check({ ...GOOD, jwks: { discovery: true, file: 'f' } }), ['jwks'])
   })
 
+  const subscriptions = ['5f130ffc-0a3e-4795-b691-4f56a12a5547']
+  const attestation = {
+    issuers: ['https://shared.weu.attest.azure.net'],
+    policyHashes: ['wm9mHlvTU82e8UqoOy1Yj1FBRSNkfe99-69IYDq9eWs'],
+  }
+  const two = [...attestation.issuers, 'https://shared.neu.attest.azure.net']
+  const machines: readonly (readonly [string, Partial<AzureSettings>, readonly string[]])[] = [
+    ['documents', { subscriptions, intermediates: 'i.pem', roots: 'r.pem' }, []],
+    ['results', { subscriptions, attestation }, []],
+    ['subscriptions alone', { subscriptions }, ['subscriptions']],
+    ['authorities alone', { intermediates: 'i.pem' }, ['intermediates']],
+    ['results alone', { attestation }, ['attestation']],
+    ['roots without authorities', { subscriptions, attestation, roots: 'r.pem' }, ['roots']],
+    ['a client id for nothing', { resourceGraph: { clientId: APP_ID } }, ['resourceGraph']],
+    [
+      'a provider that is none',
+      { subscriptions, attestation: { ...attestation, issuers: ['https://evil.example'] } },
+      ['attestation.issuers.0'],
+    ],
+    [
+      'keys of one provider for two',
+      { subscriptions, attestation: { ...attestation, issuers: two, jwks: { file: 'f' } } },
+      ['attestation.jwks'],
+    ],
+    [
+      'two key sources of a provider',
+      { subscriptions, attestation: { ...attestation, jwks: { file: 'f', discovery: true } } },
+      ['attestation.jwks'],
+    ],
+  ]
+  for (const [what, settings, expected] of machines) {
+    test(`with ${what} have ${expected.length} problems`, () => {
+      assert.deepEqual(check({ ...GOOD, ...settings }), expected)
+    })
+  }
+
   const clouds = [
     ['public', 'https://login.microsoftonline.com', 'https://sts.windows.net'],
     ['usgov', 'https://login.microsoftonline.us', 'https://sts.windows.net'],

@@ -4,7 +4,8 @@
  */
 
 import type { TestContext } from 'node:test'
-import { aws } from '../../attestors/aws/index.ts'
+import { awsAttestor } from '../../attestors/aws/attestor.ts'
+import type { SdkSettings } from '../../attestors/aws/ec2.ts'
 import type { AwsSettings } from '../../attestors/aws/settings.ts'
 import { worldOf } from './attest.ts'
 import { TestClock } from './clock.ts'
@@ -83,6 +84,8 @@ export class FakeAccount extends FakeIssuer {
 /** What differs from an ordinary account whose keys are fetched by URL. */
 export type AwsStageOptions = Omit<AccountOptions, 'clock'> & {
   readonly settings?: Partial<AwsSettings>
+  /** Settings of the SDK by the test's clock. */
+  readonly clients?: (clock: TestClock) => Promise<SdkSettings>
 }
 
 /** An account and an attestor that trusts it, not started. Closed when the test ends. */
@@ -90,7 +93,8 @@ export async function setAwsStage(t: TestContext, options: AwsStageOptions = {})
   const clock = new TestClock()
   const { account = ACCOUNT, audience = AWS_AUDIENCE, settings } = options
   const issuer = await new FakeAccount({ ...options, clock }).listen()
-  const attestor = aws.create(
+  const clients = await options.clients?.(clock)
+  const attestor = awsAttestor(
     {
       account,
       issuer: options.issuer ?? AWS_ISSUER,
@@ -98,8 +102,7 @@ export async function setAwsStage(t: TestContext, options: AwsStageOptions = {})
       ...settings,
     },
     { trust: `aws:${account}`, audience },
-    worldOf(clock),
-    () => null,
+    { ...worldOf(clock), ...(clients && { clients }) },
   )
   t.after(async () => {
     attestor.close()

@@ -50,6 +50,8 @@ export class FakeSts {
   change: (body: string) => string = (body) => body
   /** What GetWebIdentityToken answers to an audience and an algorithm. */
   mint: (audience: string, algorithm: string) => string = () => 'no.token.here'
+  /** Whose credentials AssumeRole gives out; null for nobody's. */
+  assume: (role: string) => Credentials | null = () => null
   readonly host: string
   /** PEM: what vouches for it. */
   readonly ca: string
@@ -160,10 +162,17 @@ export class FakeSts {
       const { account: Account, arn: Arn, userId: UserId } = known
       return answer(action, { Account, Arn, UserId }, metadata)
     }
+    const Expiration = new Date(this.clock.now() + 300_000).toISOString()
+    if (action === 'AssumeRole') {
+      const given = this.assume(form.get('RoleArn') ?? '')
+      if (given === null) return deny('AccessDenied')
+      const { accessKeyId: id, secret, sessionToken: token } = given
+      const Credentials = `<AccessKeyId>${id}</AccessKeyId><SecretAccessKey>${secret}</SecretAccessKey><SessionToken>${token}</SessionToken><Expiration>${Expiration}</Expiration>`
+      return answer(action, { Credentials }, metadata)
+    }
     if (action !== 'GetWebIdentityToken') return deny('InvalidAction', 400)
     const [audience, algorithm] = [form.get('Audience.member.1'), form.get('SigningAlgorithm')]
     if (audience === null || algorithm === null) return deny('ValidationError', 400)
-    const Expiration = new Date(this.clock.now() + 300_000).toISOString()
     const WebIdentityToken = this.mint(audience, algorithm)
     return answer(action, { WebIdentityToken, Expiration }, metadata)
   }

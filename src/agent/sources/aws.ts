@@ -4,7 +4,7 @@
  */
 
 import type { STSClient, STSClientConfig } from '@aws-sdk/client-sts'
-import { ask, discover } from '../endpoints.ts'
+import { challengeOf } from '../endpoints.ts'
 import { AgentError } from '../failure.ts'
 import type { Assertion } from '../index.ts'
 
@@ -69,16 +69,7 @@ export function callerIdentity(options: CallerIdentityOptions): () => Promise<As
   const { issuer, region, fetch: http = fetch, now = Date.now } = options
   const client = clientOf(options)
   return async () => {
-    const { challenge } = await discover(issuer, http)
-    if (challenge === null) {
-      throw new AgentError('challenge_unavailable', `${issuer} issues no challenges`, null)
-    }
-    const { attestation_challenge: nonce } = (await ask(http, challenge, {
-      method: 'POST',
-    })) as Record<string, unknown>
-    if (typeof nonce !== 'string') {
-      throw new AgentError('challenge_unavailable', `${challenge} gave no challenge`, null)
-    }
+    const nonce = await challengeOf(issuer, http)
     const signed = await sign(await client(), region, { issuer, nonce }, new Date(now()))
     const assertion = Buffer.from(JSON.stringify({ region, ...signed, nonce }))
     return { type: CALLER_IDENTITY, assertion: assertion.toString('base64url') }
