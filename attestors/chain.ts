@@ -4,15 +4,17 @@
  * (CVE-2026-45796). Chains and keys are bounded before any signature is verified (SPIRE 1.14.2). No I/O. No clock.
  */
 
-import type { KeyObject } from 'node:crypto'
+import { hash, type KeyObject } from 'node:crypto'
 import { printable, Refusal } from '../src/refusal.ts'
-import type { Certificate } from './certificate.ts'
+import { type Certificate, readCertificate } from './certificate.ts'
 
 /** What a chain is judged by. */
 export type ChainRules = {
   readonly nowSeconds: number
   /** Object identifier of the extended key usage that the leaf has to have. Left out: none. */
   readonly purpose?: string
+  /** What was verified before. Left out: every signature is verified anew. */
+  readonly known?: KnownChains
 }
 
 /** The longest chain, leaf and root included: AWS's has five, Microsoft's four. */
@@ -43,6 +45,7 @@ const ALGORITHMS: ReadonlySet<string> = new Set([
 export function checkChain(chain: readonly Certificate[], rules: ChainRules): void {
   const fault = faultOf(chain, rules)
   if (fault !== null) throw untrusted(fault)
+  rules.known?.add(chain)
 }
 
 /**
@@ -62,12 +65,61 @@ export function findChain(
   let tried = 0
   for (const chain of chainsOf([leaf], trusted.roots, trusted.intermediates)) {
     const found = faultOf(chain, rules)
-    if (found === null) return chain
+    if (found === null) {
+      rules.known?.add(chain)
+      return chain
+    }
     fault = found
     tried += 1
     if (tried === MAX_CANDIDATES) break
   }
   throw untrusted(fault)
+}
+
+/** As many as the regions of a cloud have, with those before them. */
+const MAX_KNOWN = 512
+
+/**
+ * Certificates of chains that held, by their exact bytes: what they say, and who signed them. A signature over the same
+ * bytes by the same key stays what it was; dates, purposes and all other rules are judged anew each time. Nobody gets
+ * in whose chain does not lead to a root, so that strangers push nothing out.
+ */
+export class KnownChains {
+  /** By fingerprint, the longest unused first. */
+  private readonly certificates = new Map<string, Certificate>()
+  /** Fingerprints of whom a certificate was signed by, by its own. */
+  private readonly signers = new Map<string, string>()
+  private readonly most: number
+
+  /** @param most certificates that are kept */
+  constructor(most = MAX_KNOWN) {
+    this.most = most
+  }
+
+  /** As `readCertificate`. @throws Refusal `document_malformed` */
+  read(der: Buffer): Certificate {
+    return this.certificates.get(hash('sha256', der, 'hex')) ?? readCertificate(der)
+  }
+
+  signed(certificate: Certificate, issuer: Certificate): boolean {
+    return this.signers.get(certificate.fingerprint) === issuer.fingerprint
+  }
+
+  /** Remembers a chain that was judged and found good. */
+  add(chain: readonly Certificate[]): void {
+    for (const [index, certificate] of chain.entries()) {
+      const { fingerprint } = certificate
+      this.certificates.delete(fingerprint)
+      this.certificates.set(fingerprint, certificate)
+      const issuer = chain[index + 1]
+      if (issuer !== undefined) this.signers.set(fingerprint, issuer.fingerprint)
+    }
+    for (const oldest of this.certificates.keys()) {
+      if (this.certificates.size <= this.most) return
+      this.certificates.delete(oldest)
+      this.signers.delete(oldest)
+    }
+  }
 }
 
 type Fault = { readonly certificate: Certificate | undefined; readonly problem: string }
@@ -106,7 +158,7 @@ function faultOf(chain: readonly Certificate[], rules: ChainRules): Fault | null
   for (let index = chain.length - 2; index >= 0; index -= 1) {
     const [certificate, issuer] = [chain[index], chain[index + 1]]
     if (certificate === undefined || issuer === undefined) continue
-    const problem = signatureProblem(certificate, issuer)
+    const problem = signatureProblem(certificate, issuer, rules)
     if (problem !== null) return { certificate, problem }
   }
   return null
@@ -143,11 +195,16 @@ function authorityProblem({ extensions }: Certificate, index: number): string | 
   return null
 }
 
-function signatureProblem(certificate: Certificate, issuer: Certificate): string | null {
+function signatureProblem(
+  certificate: Certificate,
+  issuer: Certificate,
+  { known }: ChainRules,
+): string | null {
   if (!certificate.issuer.equals(issuer.subject)) return 'its issuer is not the next certificate'
   if (!ALGORITHMS.has(certificate.algorithm)) {
     return `signed with an algorithm that is refused: ${certificate.algorithm}`
   }
+  if (known?.signed(certificate, issuer) === true) return null
   return certificate.x509.verify(issuer.key) ? null : 'its issuer did not sign it'
 }
 

@@ -22,6 +22,8 @@ import { systemTimers, type Timers } from '../../src/net/timers.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { seconds } from '../../src/units.ts'
 import type { Window } from '../claims.ts'
+import { signatureFacts } from '../images/facts.ts'
+import type { ImageSignatures } from '../images/signatures.ts'
 import { clusterHealth } from './clusterhealth.ts'
 import { type ClusterAccess, clusterKeyReader } from './entry.ts'
 import { requireAlive, requireFresh, VITAL } from './liveness.ts'
@@ -54,6 +56,7 @@ export class KubernetesAttestor implements Attestor {
   private readonly keys: KeySource
   private readonly review: Review | null
   private readonly view: ClusterView | null
+  private readonly signatures: ImageSignatures | null
   private readonly mustLive: boolean
 
   /**
@@ -88,6 +91,7 @@ export class KubernetesAttestor implements Attestor {
     this.review =
       access && liveness === 'tokenreview' ? tokenReview(access.api, audience, timers) : null
     this.view = access?.view ?? null
+    this.signatures = access?.signatures ?? null
     this.mustLive = liveness === 'watch'
   }
 
@@ -109,12 +113,14 @@ export class KubernetesAttestor implements Attestor {
     const { ready, ...keys } = this.keys.health()
     const knowsTheLiving = !this.mustLive || VITAL.every((each) => view?.fresh(each) === true)
     const cluster = view === null ? {} : { cluster: clusterHealth(view) }
-    return { trust, ...keys, ready: ready && knowsTheLiving, ...cluster }
+    const images = this.signatures === null ? {} : { images: this.signatures.health() }
+    return { trust, ...keys, ready: ready && knowsTheLiving, ...cluster, ...images }
   }
 
   close(): void {
     this.keys.close()
     this.view?.close()
+    this.signatures?.close()
   }
 
   /**
@@ -189,7 +195,16 @@ export class KubernetesAttestor implements Attestor {
       requireAlive(workload, found, this.settings.terminating ?? 'refuse', nowSeconds)
     }
     const posture = postureFacts(view, workload, found, nowSeconds)
-    return this.identity(jwt, workload, window, posture)
+    const signed = this.signed(view, workload, found, nowSeconds)
+    return this.identity(jwt, workload, window, { ...posture, ...signed })
+  }
+
+  /** Of the very pod that the token names, and only while pods are known; else nothing is. */
+  private signed(view: ClusterView, { pod }: Workload, found: Sighting, nowSeconds: number): Facts {
+    if (this.signatures === null) return {}
+    const isKnown = pod !== null && found.pod?.uid === pod.uid && view.fresh('pods')
+    const images = isKnown ? (found.pod?.images ?? null) : null
+    return signatureFacts(this.signatures, images, nowSeconds)
   }
 
   private identity(

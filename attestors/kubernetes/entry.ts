@@ -6,6 +6,7 @@
 import type { Door } from '../../src/net/fetch.ts'
 import { type KeyReader, keyReader } from '../../src/net/keyreader.ts'
 import { printable } from '../../src/refusal.ts'
+import type { ImageSignatures } from '../images/signatures.ts'
 import { type ClusterApi, ClusterApiError } from './api.ts'
 import { LEGACY_ISSUER } from './profile.ts'
 import { DEFAULT_JWKS, type SettledSettings } from './settings.ts'
@@ -16,6 +17,8 @@ export type ClusterAccess = {
   readonly api: ClusterApi
   /** Null where the entry neither watches for liveness nor wants posture. */
   readonly view: ClusterView | null
+  /** Null where nobody's signatures are configured. */
+  readonly signatures: ImageSignatures | null
 }
 
 const DISCOVERY_PATH = '/.well-known/openid-configuration'

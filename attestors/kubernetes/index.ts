@@ -2,6 +2,8 @@
 
 import type { Attestor, AttestorKind, IssuerFault, TrustCommon } from '../../src/identity.ts'
 import { systemTimers } from '../../src/net/timers.ts'
+import { lookup } from '../images/lookup.ts'
+import { ImageSignatures } from '../images/signatures.ts'
 import { KubernetesAttestor, type KubernetesWorld } from './attestor.ts'
 import { clusterApi } from './client.ts'
 import { clusterView, type Projections } from './clusterview.ts'
@@ -65,8 +67,14 @@ function accessTo(
   if (settings.api === undefined) return null
   const { door, now, timers = systemTimers } = world
   const api = clusterApi(settings.api, { door, timers, now })
-  if (!watchesCluster(settings)) return { api, view: null }
+  if (!watchesCluster(settings)) return { api, view: null, signatures: null }
   const warn: KubernetesWorld['warn'] = (detail, sentence) =>
     world.warn({ trust, ...detail }, sentence)
-  return { api, view: clusterView({ api, project: PROJECTIONS, now, timers, warn }) }
+  const { images } = settings
+  return {
+    api,
+    view: clusterView({ api, project: PROJECTIONS, now, timers, warn }),
+    signatures:
+      images === undefined ? null : new ImageSignatures(lookup(images, door), { now, warn }),
+  }
 }

@@ -17,7 +17,7 @@ import {
   whole,
 } from './fields.ts'
 import type { FactName } from './grades.ts'
-import { imagesOf, STATUSES } from './images.ts'
+import { imagesOf, podImages, STATUSES } from './images.ts'
 import { nodeFacts } from './nodes.ts'
 import type {
   FoundFacts,
@@ -41,6 +41,7 @@ export function projectPod(pod: Json | undefined): PodRecord | null {
       serviceAccount: requiredText(spec, 'serviceAccountName'),
       node: text(spec, 'nodeName') ?? null,
       phase: text(object(each, 'status'), 'phase') ?? 'Unknown',
+      images: podImages(each),
       facts: known({
         podLabels: pairs(each),
         ...ownerOf(each),

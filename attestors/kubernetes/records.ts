@@ -3,6 +3,7 @@
  * pod. Plain values, made once when the object arrives. Types only.
  */
 
+import type { PodImage } from '../images/facts.ts'
 import type { FactName } from './grades.ts'
 
 /** A value as policies see it. */
@@ -22,6 +23,8 @@ export type PodRecord = {
   /** Null until it is scheduled. */
   readonly node: string | null
   readonly phase: string
+  /** What it runs and mounts, each image once; null where that is more than a pod has. */
+  readonly images: readonly PodImage[] | null
   /** `metadata.deletionTimestamp`, epoch seconds: when its grace ends. Null while nobody deletes it. */
   readonly deletionAt: number | null
   readonly facts: RecordFacts

@@ -5,6 +5,7 @@ import type { Report } from '../../src/identity.ts'
 import { checkJwks, JwksSettings } from '../../src/net/keyreader.ts'
 import { ALGORITHMS, type Algorithm } from '../../src/net/signature.ts'
 import { DURATION_PATTERN } from '../../src/units.ts'
+import { checkImages, ImageSettings } from '../images/settings.ts'
 
 const Api = Type.Object(
   {
@@ -68,6 +69,7 @@ export const KubernetesSettings = Type.Object(
       }),
     ),
     api: Type.Optional(Api),
+    images: Type.Optional(ImageSettings),
     algorithms: Type.Optional(
       Type.Array(Type.Union(ALGORITHMS.map((algorithm) => Type.Literal(algorithm))), {
         minItems: 1,
@@ -140,6 +142,10 @@ export function checkKubernetes(settings: KubernetesSettings, report: Report): v
   }
   if (settings.posture === false && liveness === 'watch') {
     report(['posture'], 'cannot be false with liveness watch, which keeps the same objects')
+  }
+  if (settings.images !== undefined) {
+    checkImages(settings.images, (path, message) => report(['images', ...path], message))
+    if (!watchesCluster(settings)) report(['images'], 'needs posture, to know what a pod runs')
   }
   if (api === undefined) {
     if (liveness !== 'jwks') report(['liveness'], `${liveness} needs api`)

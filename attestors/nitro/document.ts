@@ -7,7 +7,7 @@
 import type { Attested } from '../../src/identity.ts'
 import { few, Refusal } from '../../src/refusal.ts'
 import { type Certificate, readCertificate } from '../certificate.ts'
-import { checkChain } from '../chain.ts'
+import { checkChain, type KnownChains } from '../chain.ts'
 import { checkAge, checkAnswer, decodeDocument } from '../document.ts'
 import { signedFacts } from '../facts.ts'
 import { readSigned, verifySigned } from './cose.ts'
@@ -21,6 +21,8 @@ export type NitroDocumentOptions = {
   readonly rules: MeasurementRules
   /** Fingerprints of the roots that are believed. Default: that of AWS. */
   readonly roots?: readonly string[]
+  /** Chains that held before. */
+  readonly known?: KnownChains
 }
 
 /** What a document proved. */
@@ -53,8 +55,9 @@ export function verifyNitroDocument(
 ): NitroResult {
   const message = readSigned(decodeDocument(document, MAX_BYTES))
   const payload = readPayload(message.payload)
-  const chain = readChain(payload, options.roots ?? [AWS_NITRO_ROOT])
-  checkChain(chain, { nowSeconds })
+  const { roots = [AWS_NITRO_ROOT], known } = options
+  const chain = readChain(payload, roots, (der) => known?.read(der) ?? readCertificate(der))
+  checkChain(chain, { nowSeconds, ...(known && { known }) })
   verifySigned(message, chain[0])
 
   checkAnswer(payload.nonce, options.challenge)
@@ -102,9 +105,10 @@ export function joinsIdentity(
 function readChain(
   { certificate, bundle }: NitroPayload,
   roots: readonly string[],
+  read: (der: Buffer) => Certificate,
 ): readonly [Certificate, ...Certificate[]] {
-  const leaf = readCertificate(certificate)
-  const authorities = bundle.map(readCertificate)
+  const leaf = read(certificate)
+  const authorities = bundle.map(read)
   const found = authorities[0]?.fingerprint ?? ''
   if (!roots.includes(found)) {
     const problem = 'the root is not a pinned one'

@@ -4,6 +4,7 @@
  */
 
 import type { Attested, Identity, SecondEvidence } from '../../src/identity.ts'
+import { KnownChains } from '../chain.ts'
 import {
   AWS_NITRO_ROOT,
   claimedNitroChallenge,
@@ -22,14 +23,15 @@ export const NITRO_FORMAT = 'nitro'
  */
 export function nitroEvidence(
   settings: NitroSettings,
-  roots: readonly string[] = [AWS_NITRO_ROOT],
+  roots: readonly string[] = settings.roots ?? [AWS_NITRO_ROOT],
 ): SecondEvidence {
   const rules = rulesOf(settings)
+  const known = new KnownChains()
   return {
     claimedChallenge: claimedNitroChallenge,
     prepare: (document, challenge) => ({
       verify: (nowSeconds): NitroResult =>
-        verifyNitroDocument(document, { challenge, rules, roots }, nowSeconds),
+        verifyNitroDocument(document, { challenge, rules, roots, known }, nowSeconds),
     }),
     mismatch(first, second) {
       const roleArn = factOf(first, 'arn')

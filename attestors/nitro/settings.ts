@@ -30,6 +30,15 @@ export const NitroSettings = Type.Object(
         'Instances with a NitroTPM: the values that PCRs may have, by their number. 4 is the boot loader, 7 secure boot.',
       ),
     ),
+    roots: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        minItems: 1,
+        maxItems: 8,
+        uniqueItems: true,
+        description:
+          "SHA-256 fingerprints of the roots that are believed, in place of AWS's own: only for hardware of your own. Default: that of AWS.",
+      }),
+    ),
   },
   {
     additionalProperties: false,

@@ -53,6 +53,16 @@ const POD: Readonly<Record<string, Attribute>> = {
     'Digests by which the pod names images, as "sha256:…".',
   ),
   'image.digests': maybe('C', 'Set<String>', 'Digests of the images, as the kubelet reports.'),
+  'image.signature': maybe(
+    'C',
+    'String',
+    'Of its images, the weakest: "verified", "unknown" or "failed". A pod that is pinned runs them for certain.',
+  ),
+  'image.signatureVerified': maybe(
+    'C',
+    'Bool',
+    'Whether every image has a signature that counts; unknown until all have been looked at.',
+  ),
 }
 
 const NAMESPACE: Readonly<Record<string, Attribute>> = {

@@ -90,7 +90,6 @@ export const PRINCIPALS: Readonly<Record<string, PrincipalType>> = {
       'node.name': always('A', 'String', 'The node when the token was issued.'),
       // The API server names a node whose object it could not read without its UID.
       'node.uid': maybe('A', 'String', 'The UID of that node.'),
-      'image.signatureVerified': maybe('B', 'Bool', 'Whether we verified every image signature.'),
     },
   },
   ...OTHER_PLATFORMS,
