@@ -71,9 +71,11 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   document_malformed:
     'This is not a document as the platform makes it. Send what the metadata service or the device returned, unchanged, in base64.',
   certificate_untrusted:
-    'The document was signed by a certificate that does not lead to a pinned root. Where the detail says that an issuer is missing, add its certificate to the file of intermediates; else treat it as an attack.',
+    'The document was signed by a certificate that does not lead to a pinned root. Where the detail says that an issuer is missing, add its certificate to the file of intermediates; where no authority of a SPIFFE bundle issued it, compare the bundle with that of the trust domain; else treat it as an attack.',
   measurement_refused:
     'The machine runs something other than what is allowed, or runs in debug mode. Compare the register in the detail with the measurements of your image.',
+  machine_unknown:
+    'Azure Resource Graph knows no such virtual machine in the subscriptions of the entry, or more than one. It runs some minutes behind, and shows only what the broker may read.',
   sts_refused:
     'STS does not vouch for the signed GetCallerIdentity. Sign for the region that is named, for our issuer and a fresh challenge, with credentials that are not over.',
   attestation_refused:
@@ -93,6 +95,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The API server of this cluster did not say whether the workload exists. `countersign doctor` says why.',
   sts_unavailable:
     'STS did not answer, or not as STS does. The detail has the region; look at the way from here to its endpoint.',
+  inventory_unavailable:
+    'The platform’s API did not say which machine this is. `countersign doctor` says why: its credential, a missing role, or the way to it.',
   store_unavailable:
     'The store does not answer, so nobody can tell what was spent. Look at the disk of `store.sqlite`, or at the database of `store.postgres`.',
   audit_unavailable:

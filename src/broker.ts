@@ -22,7 +22,9 @@ import { type Explanation, explain } from './policy/explain.ts'
 import { possession } from './possession.ts'
 import type { Detail } from './refusal.ts'
 import type { Store } from './store/store.ts'
+import { type Successes, successes } from './successes.ts'
 import { type Traces, traced } from './traces.ts'
+import { withTrust } from './trustmetrics.ts'
 import { epochSeconds } from './units.ts'
 import { openRelays, startAttestors } from './vouchers.ts'
 import { type Vouching, vouching } from './vouching.ts'
@@ -123,8 +125,12 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const asked = challenges(secret, randomBytes)
     const attestors = await starting
     const challengeEnd = asked.check
-    const relays = openRelays(config, { ...seen, issuer: config.issuer, challengeEnd })
-    const who = { attestors, challenges: asked, vouching: vouching(attestors, relays, asked) }
+    const noted = successes(world.now)
+    const relays = noted.notingRelays(
+      openRelays(config, { ...seen, issuer: config.issuer, challengeEnd }),
+    )
+    const vouched = noted.noting(vouching(attestors, relays, asked))
+    const who = { attestors, challenges: asked, vouching: vouched, noted }
     cleanup.push(startUpkeep(config, world, store, keys))
     policies.watch()
     geo.watch()
@@ -143,19 +149,24 @@ type Parts = {
   readonly attestors: readonly Attestor[]
   readonly challenges: Challenges
   readonly vouching: Vouching
+  readonly noted: Successes
   readonly sink: AuditSink
   readonly close: () => Promise<void>
 }
 
 function assemble(config: Config, world: World, parts: Parts): Broker {
   const { store, keys, policies, geo, attestors, sink, close } = parts
-  const health = () => attestors.map((attestor) => attestor.health())
+  const health = () =>
+    attestors.map((attestor) => ({
+      ...attestor.health(),
+      lastSuccessAt: parts.noted.last(attestor.trust),
+    }))
   const { retentionSeconds } = config.audit
   const audit = auditTo({ sink, store, retentionSeconds, now: world.now, warn: world.warn })
   const seconds = () => epochSeconds(world.now())
   let retired = false
   const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
-  const meter = createMeter({
+  const counted = createMeter({
     policies: () => policies.status(),
     attestors: health,
     unkept: audit.unkept,
@@ -164,6 +175,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     ready,
     seconds,
   })
+  const meter = withTrust(counted, health, parts.noted.relays)
   const rooms = {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
@@ -187,6 +199,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       issuer: config.issuer,
       scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
       assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
+      spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
       publishedKeys: () => keys.published(seconds()),
     },
     bodyLimitBytes: config.listen.bodyLimitBytes,

@@ -8,7 +8,7 @@ import type { Door } from './net/fetch.ts'
 import type { JsonObject } from './net/json.ts'
 import type { UnverifiedJwt } from './net/jwt.ts'
 import type { Detail } from './refusal.ts'
-import type { RelayKind } from './relay.ts'
+import type { DirectEvidence, RelayKind } from './relay.ts'
 
 /**
  * How much a fact can be believed (strongest first).
@@ -156,6 +156,8 @@ export interface Attestor {
   readonly matches?: (claims: JsonObject) => boolean
   /** Signature algorithms that this entry accepts (RFC 7518 §3.1). */
   readonly algorithms: readonly string[]
+  /** What this entry takes in place of a JWT, by format (`Evidence.format`). Left out: nothing. */
+  readonly direct?: ReadonlyMap<string, DirectEvidence>
   /** What this entry takes beside its own evidence, by format (`Evidence.format`). Left out: nothing. */
   readonly second?: ReadonlyMap<string, SecondEvidence>
   /**
@@ -182,8 +184,23 @@ export type AttestorHealth = {
   readonly clockSkewSeconds: number | null
   /** The last failure as a sentence for the operator; null when the last refresh worked. */
   readonly problem: string | null
+  /** Epoch seconds at which evidence of this entry last held; null for never since the start. Absent where nobody notes it. */
+  readonly lastSuccessAt?: number | null
   /** What is known live of the platform, collection by collection; absent where nothing is watched. */
   readonly cluster?: readonly CollectionHealth[]
+  /** What is known of the signatures of images; absent where nobody verifies them. */
+  readonly images?: ImagesHealth
+}
+
+/** How many images are known to be signed, or not. */
+export type ImagesHealth = {
+  readonly verified: number
+  readonly unknown: number
+  readonly failed: number
+  /** Images that are looked up, or wait for it. */
+  readonly waiting: number
+  /** The last look that did not end with `verified`, as a sentence for the operator; null before there was one. */
+  readonly problem: string | null
 }
 
 /** How well one kind of object of a watched platform is known. */

@@ -76,6 +76,7 @@ export const REASONS = {
   document_malformed: { answer: 'evidence', sentence: EVIDENCE },
   certificate_untrusted: { answer: 'evidence', sentence: EVIDENCE },
   measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
+  machine_unknown: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
 
   sender_unbound: {
@@ -96,6 +97,7 @@ export const REASONS = {
   review_unavailable: { answer: 'dependency', sentence: RETRY },
   cluster_unreachable: { answer: 'dependency', sentence: RETRY },
   sts_unavailable: { answer: 'dependency', sentence: RETRY },
+  inventory_unavailable: { answer: 'dependency', sentence: RETRY },
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
   policies_stale: { answer: 'dependency', sentence: RETRY },

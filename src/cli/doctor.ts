@@ -15,19 +15,20 @@ import { epochSeconds } from '../units.ts'
 import { startAttestors } from '../vouchers.ts'
 import { findProblems } from './check.ts'
 import { type Command, parseOptions, type Terminal } from './command.ts'
-import { doubtful, type Finding, well, wrong } from './doctor/finding.ts'
+import { type Finding, well, wrong } from './doctor/finding.ts'
 import { examineCertificates, examineIssuer } from './doctor/listeners.ts'
+import { askRunning, examineRunning } from './doctor/running.ts'
 import { examineStore } from './doctor/store.ts'
+import { examineTrust } from './doctor/trust.ts'
+import { adminOrigin } from './policy/requests.ts'
 import { CONFIG_OPTION, loadFile } from './settings.ts'
 
-/** More than this between two clocks, and short-lived tokens are refused, seconds. */
-const MAX_SKEW_SECONDS = 30
-
 export const command: Command = {
-  usage: `usage: countersign doctor [--config FILE] [--token-file FILE] [--json]
+  usage: `usage: countersign doctor [--config FILE] [--token-file FILE] [--admin URL] [--json]
 
   --config FILE       the configuration (default countersign.yaml)
   --token-file FILE   a platform token to try, as a client would send it
+  --admin URL         the admin listener of the running broker (default: of the configuration)
   --json              print the findings as one JSON array`,
 
   async run(args, terminal) {
@@ -35,10 +36,11 @@ export const command: Command = {
       options: {
         ...CONFIG_OPTION,
         'token-file': { type: 'string' },
+        admin: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
-    const findings = await examine(values.config, values['token-file'], terminal)
+    const findings = await examine(values.config, values, terminal)
     if (values.json) terminal.out(JSON.stringify(findings))
     else for (const finding of findings) print(finding, terminal)
     return findings.some(({ state }) => state === 'wrong') ? 1 : 0
@@ -47,7 +49,7 @@ export const command: Command = {
 
 async function examine(
   file: string | undefined,
-  tokenFile: string | undefined,
+  { 'token-file': tokenFile, admin }: { 'token-file'?: string; admin?: string },
   terminal: Terminal,
 ): Promise<readonly Finding[]> {
   const problems = await findProblems(file, terminal)
@@ -66,6 +68,8 @@ async function examine(
   findings.push(...(await examineStore(loaded.config, now)))
   findings.push(...examineCertificates(loaded.config, now))
   findings.push(await examineIssuer(loaded.config, door))
+  const running = await askRunning(admin ?? adminOrigin(loaded.config), door)
+  findings.push(...examineRunning(running, now))
   const cleanup: (() => void | Promise<void>)[] = []
   try {
     const attestors = await startAttestors(
@@ -74,47 +78,13 @@ async function examine(
       cleanup,
     )
     for (const attestor of attestors) {
-      findings.push(...examineTrust(attestor), ...examineCluster(attestor))
+      findings.push(...examineTrust(attestor, running, now))
     }
     if (tokenFile !== undefined) findings.push(await examineToken(attestors, tokenFile, terminal))
   } finally {
     for (const end of cleanup) await end()
   }
   return findings
-}
-
-function examineTrust(attestor: Attestor): readonly Finding[] {
-  const { ready, keys, problem, clockSkewSeconds, cluster = [] } = attestor.health()
-  const about = `trust ${attestor.trust}`
-  const found: Finding[] = []
-  if (!ready) {
-    const advice =
-      'Compare `issuer` and `jwks` of the entry with the cluster; see attestors/README.md.'
-    const unwatched = cluster.some(({ fresh }) => !fresh) ? 'the cluster is not known yet' : null
-    found.push(wrong(about, problem ?? unwatched ?? 'no keys yet', advice))
-  } else if (problem === null) {
-    const { audience, audiences = [audience] } = attestor
-    found.push(well(about, `${keys} keys; tokens need aud ${audiences.join(' or ')}`))
-  } else {
-    found.push(doubtful(about, problem, 'The keys from before are in use.'))
-  }
-  if (clockSkewSeconds !== null && Math.abs(clockSkewSeconds) > MAX_SKEW_SECONDS) {
-    const text = `this host's clock differs by ${clockSkewSeconds} s from the issuer's`
-    found.push(wrong(`clock, ${attestor.trust}`, text, 'Run NTP on both.'))
-  }
-  return found
-}
-
-/** What is watched, collection by collection: each needs permissions of its own. */
-function examineCluster(attestor: Attestor): readonly Finding[] {
-  const { cluster = [], trust } = attestor.health()
-  return cluster.map(({ collection, fresh, objects, problem, needs }) => {
-    const about = `cluster ${trust}, ${collection}`
-    if (fresh && problem === null) return well(about, `${objects} known`)
-    const advice = `Needs ${needs}; see attestors/README.md.`
-    const state = fresh ? 'warning' : 'wrong'
-    return { about, state, text: problem ?? 'not read yet', advice }
-  })
 }
 
 async function examineToken(

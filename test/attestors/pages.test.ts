@@ -10,9 +10,6 @@ import { PRINCIPALS } from '../../src/policy/principals.ts'
 
 const ROOT = join(import.meta.dirname, '../../attestors')
 
-/** Facts of evidence that is shown beside the token, or read from the platform. */
-const LATER = /^(nitro|vm)\.|^ec2\.(image|imdsv2Required)$/
-
 const PAGES = [
   ['aws', 'AwsRole'],
   ['azure', 'AzureIdentity'],
@@ -55,7 +52,7 @@ policies: { path: policies }
       const facts = Object.keys(PRINCIPALS[type]?.attributes ?? {})
       const isNamed = (fact: string) => named.has(fact) || named.has(fact.replace(/^\w+/, ''))
       assert.deepEqual(
-        facts.filter((fact) => !isNamed(fact) && !LATER.test(fact)),
+        facts.filter((fact) => !isNamed(fact)),
         [],
       )
     })

@@ -202,6 +202,11 @@ test('a pod’s record has what liveness compares', () => {
     serviceAccount: 'planner',
     node: 'node-1',
     phase: 'Running',
+    images: ['agent', 'setup'].map((name) => ({
+      reference: `registry.example.com/${name}@${DIGEST}`,
+      digest: DIGEST,
+      isPinned: true,
+    })),
     deletionAt: null,
   })
   const deleting = plannerPod(({ metadata, spec }) => {

@@ -1,4 +1,4 @@
-/** `npm run bench -- [--quick] [--json FILE]`: the token endpoint among its peers, then a decision by itself. */
+/** `npm run bench -- [--quick] [--json FILE]`: the token endpoint among its peers, then a decision by itself, then evidence of each kind. */
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ const quick = args.filter((arg) => arg === '--quick')
 for (const [script, own] of [
   ['main.ts', args],
   ['policy.ts', quick],
+  ['kinds.ts', quick],
 ] as const) {
   const file = join(import.meta.dirname, script)
   const { status } = spawnSync(process.execPath, [file, ...own], { stdio: 'inherit' })

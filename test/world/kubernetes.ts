@@ -1,6 +1,7 @@
 /** A fake cluster and an attestor that trusts it, not started. */
 
 import type { TestContext } from 'node:test'
+import type { ImageSignatures } from '../../attestors/images/signatures.ts'
 import { KubernetesAttestor } from '../../attestors/kubernetes/attestor.ts'
 import { clusterApi } from '../../attestors/kubernetes/client.ts'
 import type { KubernetesSettings } from '../../attestors/kubernetes/settings.ts'
@@ -22,6 +23,8 @@ export type StageOptions = {
   readonly reviews?: boolean
   /** Look at the cluster through `view`, which is in step with it. */
   readonly watches?: boolean
+  /** What looks at the signatures of its images. */
+  readonly signatures?: (clock: TestClock) => ImageSignatures
 }
 
 /** Closed when the test ends. */
@@ -51,7 +54,11 @@ export async function setStage(t: TestContext, options: StageOptions = {}) {
     { trust: `kubernetes:${settings.cluster}`, audience },
     { door, now, timers, warn: (_detail, sentence) => warnings.push(sentence) },
     asks
-      ? { api: clusterApi(api, { door, timers, now }), view: options.watches ? view : null }
+      ? {
+          api: clusterApi(api, { door, timers, now }),
+          view: options.watches ? view : null,
+          signatures: options.signatures?.(clock) ?? null,
+        }
       : null,
   )
   t.after(async () => {

@@ -65,8 +65,7 @@ export type Found =
  */
 export async function findDecision(config: Config, id: string): Promise<Found> {
   const looked: string[] = []
-  const { host, port } = config.admin
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const origin = adminOrigin(config)
   try {
     return { from: origin, told: await askBroker(origin, id) }
   } catch (error) {
@@ -101,6 +100,11 @@ export async function askBroker(origin: string, id: string): Promise<ExplainedDe
   }
   const { body } = await createDoor()(request)
   return JSON.parse(body) as ExplainedDecision
+}
+
+/** Where the admin listener of a configuration is, for whoever is on the same host. */
+export function adminOrigin({ admin: { host, port, tls } }: Config): string {
+  return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** The store as the operator knows it. */
