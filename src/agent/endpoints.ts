@@ -32,6 +32,9 @@ export async function discover(issuer: string, http: typeof fetch): Promise<Endp
   return { token, challenge: challenge === null ? null : String(challenge) }
 }
 
+/** The part of `fetch` that is used here. */
+export type Send = (url: string, init: RequestInit) => Promise<Response>
+
 /**
  * A new challenge of the broker, for evidence that the platform signs for it.
  * @throws AgentError, `challenge_unavailable` where the broker gives none
@@ -51,11 +54,11 @@ export async function challengeOf(issuer: string, http: typeof fetch): Promise<s
  * Sends one request and reads its answer.
  * @throws AgentError with the broker's code and sentence, or `broker_unreachable`
  */
-export async function ask(http: typeof fetch, url: string, init: RequestInit): Promise<unknown> {
+export async function ask(http: Send, url: string, init: RequestInit): Promise<unknown> {
   return answer(await send(http, url, init))
 }
 
-async function send(http: typeof fetch, url: string, init: RequestInit): Promise<Response> {
+async function send(http: Send, url: string, init: RequestInit): Promise<Response> {
   try {
     return await http(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) })
   } catch (cause) {

@@ -5,9 +5,12 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { ask, discover, type Endpoints } from './endpoints.ts'
+import { ask, discover, type Endpoints, type Send } from './endpoints.ts'
 import { AgentError } from './failure.ts'
+import type { AgentKey } from './key.ts'
+import { proving } from './proof.ts'
 
+export { type AgentKey, freshKey, keyFile } from './key.ts'
 export { callerIdentity, webIdentity } from './sources/aws.ts'
 export { azure, azureMachine } from './sources/azure.ts'
 export { gcp } from './sources/gcp.ts'
@@ -42,6 +45,11 @@ export type AgentOptions = {
   readonly scopes?: readonly string[]
   /** Reads the platform's credential, anew for each token. Default: `kubernetes()`. */
   readonly source?: () => Promise<string | Assertion>
+  /**
+   * The key that tokens are bound to (RFC 9449): without it a stolen token is of no use. `keyFile(path)` where a
+   * restarted container has to find it again, else `freshKey()`. Absent: bearer tokens.
+   */
+  readonly dpop?: AgentKey
   readonly fetch?: typeof fetch
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -62,8 +70,8 @@ export type Agent = {
   /** Asks the broker now. */
   request(): Promise<TokenResponse>
   /**
-   * `fetch` with the token, for URLs of the resource and no others: what a model or a tool asks for must not
-   * choose who gets the token. After a 401 once more, with a new token.
+   * `fetch` with the token, and a proof of its key, for URLs of the resource and no others: what a model or a tool
+   * asks for must not choose who gets the token. After a 401 once more, with a new token.
    */
   readonly fetch: typeof fetch
 }
@@ -89,6 +97,9 @@ export function agent(options: AgentOptions): Agent {
   const http = options.fetch ?? fetch
   const now = options.now ?? Date.now
   const source = options.source ?? kubernetes()
+  const { dpop } = options
+  const toBroker = dpop && proving(dpop, http, now)
+  const toResource = dpop && proving(dpop, http, now)
   let endpoints: Promise<Endpoints> | undefined
   let held: { readonly token: string; readonly renewAt: number } | undefined
   let asking: Promise<string> | undefined
@@ -101,7 +112,13 @@ export function agent(options: AgentOptions): Agent {
     const form = new URLSearchParams({ ...shown(await source()), resource: options.resource })
     if (options.scopes?.length) form.set('scope', options.scopes.join(' '))
     const { token: endpoint } = await endpoints
-    return (await ask(http, endpoint, { method: 'POST', body: form })) as TokenResponse
+    const send: Send = toBroker ? (url, init) => toBroker(new Request(url, init), null) : http
+    const response = (await ask(send, endpoint, { method: 'POST', body: form })) as TokenResponse
+    // RFC 9449 §5: a broker that knows no DPoP gives a bearer token.
+    if (dpop && response.token_type?.toLowerCase() !== 'dpop') {
+      throw new AgentError('token_unbound', 'the broker did not bind the token to our key', null)
+    }
+    return response
   }
 
   async function renew(): Promise<string> {
@@ -122,6 +139,11 @@ export function agent(options: AgentOptions): Agent {
     return asking
   }
 
+  function show(request: Request, token: string): Promise<Response> {
+    request.headers.set('authorization', `${toResource ? 'DPoP' : 'Bearer'} ${token}`)
+    return toResource ? toResource(request, token) : http(request)
+  }
+
   return {
     request,
     token,
@@ -129,11 +151,11 @@ export function agent(options: AgentOptions): Agent {
       const first = new Request(input, init)
       insist(first.url, options.resource)
       const again = first.clone()
-      const response = await http(authorized(first, await token()))
+      const response = await show(first, await token())
       if (response.status !== 401) return response
       await response.body?.cancel()
       held = undefined
-      return http(authorized(again, await token()))
+      return show(again, await token())
     },
   }
 }
@@ -159,9 +181,4 @@ function insist(url: string, resource: string): void {
   if (asked.origin !== own.origin || !isBelow) {
     throw new AgentError('foreign_url', `this token is for ${resource} alone`, null)
   }
-}
-
-function authorized(request: Request, token: string): Request {
-  request.headers.set('authorization', `Bearer ${token}`)
-  return request
 }

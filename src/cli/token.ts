@@ -1,7 +1,7 @@
 /** `countersign token`: the platform's credential in, an access token on standard output. */
 
-import { AgentError, agent } from '../agent/index.ts'
-import { type Command, parseOptions, required } from './command.ts'
+import { AgentError, agent, keyFile } from '../agent/index.ts'
+import { type Command, parseOptions, required, UsageError } from './command.ts'
 import { detected, SOURCES_USAGE, sourceOf } from './sources.ts'
 
 export const command: Command = {
@@ -14,6 +14,8 @@ export const command: Command = {
 ${SOURCES_USAGE}
   --audience A         for whom the credential is asked (default: the issuer)
   --token-file FILE    a projected token
+  --dpop               bind the token to a key (RFC 9449): whoever uses it has to prove that key
+  --key-file FILE      the key for --dpop; made on first use, readable by its owner alone
   --json               print the whole token response`,
 
   async run(args, terminal) {
@@ -25,6 +27,8 @@ ${SOURCES_USAGE}
         source: { type: 'string' },
         audience: { type: 'string' },
         'token-file': { type: 'string' },
+        dpop: { type: 'boolean', default: false },
+        'key-file': { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
@@ -35,14 +39,13 @@ ${SOURCES_USAGE}
       tokenFile: values['token-file'],
       env: terminal.env,
     }
-    const asking = agent({
-      issuer,
-      resource: required(values.resource, '--resource'),
-      scopes: values.scope ?? [],
-      source: sourceOf(values.source ?? detected(wanted), wanted),
-    })
+    const resource = required(values.resource, '--resource')
+    const source = sourceOf(values.source ?? detected(wanted), wanted)
+    const scopes = values.scope ?? []
+    const path = keyPath(values.dpop, values['key-file'])
     try {
-      const response = await asking.request()
+      const bound = path === null ? {} : { dpop: keyFile(path) }
+      const response = await agent({ issuer, resource, scopes, source, ...bound }).request()
       terminal.out(values.json ? JSON.stringify(response) : response.access_token)
       return 0
     } catch (error) {
@@ -52,4 +55,14 @@ ${SOURCES_USAGE}
       return 1
     }
   },
+}
+
+/**
+ * Where the key is; null for a bearer token. A key in memory would end with this command, and the token with it.
+ * @throws UsageError
+ */
+function keyPath(dpop: boolean, file: string | undefined): string | null {
+  if (dpop) return required(file, '--key-file (with --dpop)')
+  if (file !== undefined) throw new UsageError('--key-file has a meaning only with --dpop')
+  return null
 }
