@@ -83,6 +83,26 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   attestation_mismatched:
     'The attestation is of another machine or workload than the credential beside it. If the client did not mix them up, treat it as an attack.',
   client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
+  proof_missing:
+    'The request names a key in dpop_jkt and shows no DPoP proof of it. Send the proof, or leave dpop_jkt out.',
+  proof_malformed:
+    'The DPoP header is not one JWT as RFC 9449 §4.2 has it. The detail says what is wrong; a proxy may have joined two headers.',
+  proof_key_refused:
+    'The key of the proof, or its algorithm, is not taken here. Use one of `dpop_signing_alg_values_supported`, and show the public key alone.',
+  proof_mismatched:
+    'The proof was made for another request, token or key. Where `htu` differs, compare `issuer` with the URL that clients use; else treat it as an attack.',
+  proof_expired:
+    'The proof was made too long ago. Make one for each request, and compare the clocks.',
+  proof_premature:
+    'The proof was made in the future. Compare the clocks of this host and of the client.',
+  proof_signature_invalid:
+    'The proof was changed, or was not signed with the key it shows. Treat it as an attack.',
+  proof_replayed:
+    'This proof was used before. If the client did not send it twice, somebody else did.',
+  nonce_missing:
+    'The client has no nonce yet, and was told one. A client that comes here again and again does not retry as RFC 9449 §8 says.',
+  nonce_stale:
+    'The nonce is over or none of ours, and the client was told another. Replicas need the same `keys.secret`.',
   sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
   policy_denied:
     'No policy permits this. The explanation names the nearest policies and what was missing.',

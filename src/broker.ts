@@ -14,6 +14,7 @@ import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
+import { type Nonces, nonces } from './nonce.ts'
 import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
 import { pace, together } from './pace.ts'
 import { keepPolicies, type Policies } from './policies.ts'
@@ -72,6 +73,8 @@ export type Broker = {
   newId(): string
   /** What a caller has to have its platform sign. */
   newChallenge(): string
+  /** What the next DPoP proof has to repeat. */
+  newNonce(): string
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
   /** Whether a valid request would be answered now. */
@@ -130,7 +133,8 @@ export async function createBroker(config: Config, world: World): Promise<Broker
       openRelays(config, { ...seen, issuer: config.issuer, challengeEnd }),
     )
     const vouched = noted.noting(vouching(attestors, relays, asked))
-    const who = { attestors, challenges: asked, vouching: vouched, noted }
+    const given = nonces(secret, randomBytes)
+    const who = { attestors, challenges: asked, nonces: given, vouching: vouched, noted }
     cleanup.push(startUpkeep(config, world, store, keys))
     policies.watch()
     geo.watch()
@@ -148,6 +152,7 @@ type Parts = {
   readonly geo: Geo
   readonly attestors: readonly Attestor[]
   readonly challenges: Challenges
+  readonly nonces: Nonces
   readonly vouching: Vouching
   readonly noted: Successes
   readonly sink: AuditSink
@@ -180,7 +185,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     vouching: parts.vouching,
-    prove: possession(),
+    prove: possession(parts.nonces),
     policies,
     geo,
     keys,
@@ -205,6 +210,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     bodyLimitBytes: config.listen.bodyLimitBytes,
     newId: () => decisionId(world.now()),
     newChallenge: () => parts.challenges.issue(seconds()),
+    newNonce: () => parts.nonces.offer(seconds()),
     exchange: together(
       traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
     ),

@@ -4,7 +4,10 @@
  */
 
 import { hash } from 'node:crypto'
+import { proofReader } from './dpop.ts'
+import type { Nonces } from './nonce.ts'
 import type { Sender } from './policy/question.ts'
+import { printable, Refusal } from './refusal.ts'
 
 /** How a token names its holder's key (RFC 7800 `cnf`): a JWK thumbprint (RFC 9449 §6.1), or a certificate's (RFC 8705 §3.1). */
 export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string }
@@ -13,6 +16,10 @@ export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': str
 export type Proofs = {
   /** The `DPoP` header as sent; null when it was not. Node joins repeated ones with a comma, which no proof has. */
   readonly dpop: string | null
+  /** The thumbprint of the key that the request asks to be bound to (`dpop_jkt`); null when it names none. */
+  readonly jkt: string | null
+  /** The access token beside the proof, which has to be made for it (`ath`); null where there is none. */
+  readonly token: string | null
   /** The request as a proof has to name it: its method, and the URL as published, never the Host header's. */
   readonly method: string
   readonly url: string
@@ -40,9 +47,26 @@ export type Prove = (proofs: Proofs, nowSeconds: number) => Held
 /** Nothing was shown. */
 export const UNBOUND: Held = { sender: 'bearer', confirmation: null, proof: null }
 
-/** A caller that shows a certificate has its tokens bound to it (RFC 8705 §3). */
-export function possession(): Prove {
-  return ({ certificates: [leaf] }) => {
+/**
+ * A caller that shows a DPoP proof has its tokens bound to that key (RFC 9449 §5), else to its certificate's, if it shows
+ * one (RFC 8705 §3). The proof comes first because it is made for this request; a certificate may be that of a mesh or
+ * of a proxy on the way, which the caller does not know of. A bad proof is refused, whatever certificate is beside it.
+ *
+ * @param nonces that proofs have to repeat
+ */
+export function possession(nonces: Nonces): Prove {
+  const readProof = proofReader()
+  return ({ dpop, jkt, token, method, url, certificates: [leaf] }, now) => {
+    if (dpop !== null) {
+      const checkNonce = (nonce: string | undefined) => nonces.check(nonce, now)
+      const proof = readProof(dpop, { method, url, token, checkNonce }, now)
+      if (jkt !== null && jkt !== proof.jkt) {
+        const detail = { claim: 'dpop_jkt', expected: printable(jkt), found: proof.jkt }
+        throw new Refusal('proof_mismatched', detail)
+      }
+      return { sender: 'dpop', confirmation: { jkt: proof.jkt }, proof }
+    }
+    if (jkt !== null) throw new Refusal('proof_missing')
     if (leaf === undefined) return UNBOUND
     return { sender: 'mtls', confirmation: { 'x5t#S256': thumbprint(leaf) }, proof: null }
   }

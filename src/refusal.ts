@@ -10,12 +10,16 @@ export type Answer =
   | 'evidence'
   | 'target'
   | 'scope'
+  | 'proof'
+  | 'nonce'
   | 'dependency'
   | 'overload'
 
 type Entry = { readonly answer: Answer; readonly sentence: string }
 
 const EVIDENCE = 'The credential was not accepted.'
+const PROOF = 'The DPoP proof was not accepted.'
+const NONCE = 'The DPoP proof needs the nonce of this answer.'
 const RETRY = 'A service this decision depends on cannot answer. Try again shortly.'
 
 /** Every reason for which a request is refused. The sentence is all that the caller hears. */
@@ -78,6 +82,17 @@ export const REASONS = {
   measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
   machine_unknown: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+
+  proof_missing: { answer: 'proof', sentence: PROOF },
+  proof_malformed: { answer: 'proof', sentence: PROOF },
+  proof_key_refused: { answer: 'proof', sentence: PROOF },
+  proof_mismatched: { answer: 'proof', sentence: PROOF },
+  proof_expired: { answer: 'proof', sentence: PROOF },
+  proof_premature: { answer: 'proof', sentence: PROOF },
+  proof_signature_invalid: { answer: 'proof', sentence: PROOF },
+  proof_replayed: { answer: 'proof', sentence: PROOF },
+  nonce_missing: { answer: 'nonce', sentence: NONCE },
+  nonce_stale: { answer: 'nonce', sentence: NONCE },
 
   sender_unbound: {
     answer: 'request',

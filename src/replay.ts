@@ -26,13 +26,15 @@ type OneTime = { readonly key: string; readonly until: number }
  * usable, because SDKs send the same assertion twice.
  *
  * @returns what makes it usable again, for a token that in the end does not leave; it never rejects
- * @throws Refusal `evidence_replayed` when any of it was spent before; `store_unavailable` when nobody can tell
+ * @throws Refusal `evidence_replayed`, or `proof_replayed`, when any of it was spent before; `store_unavailable`
+ *   when nobody can tell
  */
 export async function spend(
   store: Store,
   identity: Identity,
   held: Held,
 ): Promise<() => Promise<void>> {
+  const proof = held.proof && keyOf(PROOFS, held.proof.key)
   const spent: string[] = []
   const takeBack = async () => {
     // A store that cannot even forget leaves the evidence spent: refused once too often, never once too few.
@@ -43,7 +45,10 @@ export async function spend(
       const first = await store.spend(key, until + MARGIN_SECONDS).catch((cause) => {
         throw new Refusal('store_unavailable', { needed: 'spent evidence' }, { cause })
       })
-      if (!first) throw new Refusal('evidence_replayed', { trust: identity.trust })
+      if (!first) {
+        const reason = key === proof ? 'proof_replayed' : 'evidence_replayed'
+        throw new Refusal(reason, { trust: identity.trust })
+      }
       spent.push(key)
     }
   } catch (refusal) {

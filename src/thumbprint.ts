@@ -3,11 +3,11 @@
 import { hash } from 'node:crypto'
 
 /** The members that make each type of public key (RFC 7518 §6, RFC 8037 §2), in the order of RFC 7638 §3.3. */
-export const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  RSA: ['e', 'kty', 'n'],
-  EC: ['crv', 'kty', 'x', 'y'],
-  OKP: ['crv', 'kty', 'x'],
-}
+export const PUBLIC_MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['RSA', ['e', 'kty', 'n']],
+  ['EC', ['crv', 'kty', 'x', 'y']],
+  ['OKP', ['crv', 'kty', 'x']],
+])
 
 /**
  * SHA-256 thumbprint of a public key, base64url.

@@ -26,6 +26,8 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
   grant_type: { status: 400, error: 'unsupported_grant_type' },
   target: { status: 400, error: 'invalid_target' },
   scope: { status: 400, error: 'invalid_scope' },
+  proof: { status: 400, error: 'invalid_dpop_proof' },
+  nonce: { status: 400, error: 'use_dpop_nonce' },
   dependency: { status: 503, error: 'temporarily_unavailable' },
   overload: { status: 503, error: 'temporarily_unavailable' },
 }

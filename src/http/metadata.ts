@@ -5,6 +5,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { JWK } from 'jose'
+import { PROOF_ALGORITHMS } from '../dpop.ts'
 import { pathOf } from '../uri.ts'
 import { allowAnyOrigin, preflight } from './cors.ts'
 import { CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT } from './token.ts'
@@ -70,6 +71,7 @@ export function metadata(room: MetadataRoom): Record<string, string | readonly s
     grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],
     token_endpoint_auth_methods_supported: authMethods(room),
     token_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],

@@ -1,13 +1,42 @@
 /** What a request shows of its caller's keys: the `DPoP` header, and the certificates of its connection. */
 
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Proofs } from '../possession.ts'
+
+/** What a request says of its proof elsewhere. */
+type Beside = {
+  /** The parameter `dpop_jkt`. */
+  readonly jkt?: string | undefined
+  /** The access token that the caller shows. */
+  readonly token?: string | undefined
+}
 
 /**
  * @param url of the endpoint, as published: a proof names it, and the Host header is the caller's word
  * @returns null when nothing is shown
  */
-export function readProofs({ headers, method }: FastifyRequest, url: string): Proofs | null {
+export function readProofs(
+  { headers, method }: FastifyRequest,
+  url: string,
+  { jkt, token }: Beside = {},
+): Proofs | null {
   const { dpop } = headers
-  return typeof dpop === 'string' ? { dpop, method, url, certificates: [] } : null
+  if (dpop === undefined && jkt === undefined) return null
+  return {
+    dpop: dpop === undefined ? null : String(dpop),
+    jkt: jkt ?? null,
+    token: token ?? null,
+    method,
+    url,
+    certificates: [],
+  }
+}
+
+/** Gives the nonce of the next proof to whoever sends proofs, with any answer (RFC 9449 §8.2). */
+export function offerNonce(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  newNonce: () => string,
+): void {
+  if (headers['dpop'] !== undefined) reply.header('dpop-nonce', newNonce())
 }

@@ -12,7 +12,7 @@ import { allowAnyOrigin } from './cors.ts'
 import { type Form, parseForm } from './form.ts'
 import { postOnly } from './methods.ts'
 import type { Meter } from './metrics.ts'
-import { readProofs } from './proofs.ts'
+import { offerNonce, readProofs } from './proofs.ts'
 
 /** RFC 7523 §2.1. */
 export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
@@ -57,6 +57,8 @@ export type TokenRoom = {
   /** The URL of this endpoint as published. */
   readonly endpoint: string
   readonly exchange: (ask: Ask) => Promise<Issued>
+  /** What the next DPoP proof has to repeat. */
+  readonly newNonce: () => string
   readonly meter: Pick<Meter, 'issued'>
 }
 
@@ -67,6 +69,7 @@ export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom):
   app.post(path, { bodyLimit: room.bodyLimitBytes }, async (request, reply) => {
     allowAnyOrigin(reply)
     reply.header('cache-control', 'no-store')
+    offerNonce(request, reply, room.newNonce)
     if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })
     inFlight += 1
     try {
@@ -104,7 +107,7 @@ function readAsk(request: FastifyRequest, endpoint: string): Ask {
     resources: form.all('resource'),
     scopes: readScopes(form.one('scope')),
     sourceIp: sourceIp(request.ip),
-    proofs: readProofs(request, endpoint),
+    proofs: readProofs(request, endpoint, { jkt: form.one('dpop_jkt') }),
   }
 }
 

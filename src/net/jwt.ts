@@ -9,14 +9,17 @@ import { hash } from 'node:crypto'
 import { printable, Refusal } from '../refusal.ts'
 import { isObject, JsonError, type JsonObject, parseJson } from './json.ts'
 
-/** A well-formed JWT. Not one byte of it may be believed before `verifySignature` returns. */
-export type UnverifiedJwt = {
-  readonly header: UnverifiedHeader
+/** A well-formed compact JWS over a JSON object. Not one byte of it may be believed before `verifySignature` returns. */
+export type UnverifiedJws = {
+  readonly header: JsonObject
   readonly claims: JsonObject
   /** The bytes that were signed, as text: header, a dot, payload (RFC 7515 §5.2). */
   readonly signingInput: string
   readonly signature: Buffer
 }
+
+/** A well-formed JWT of somebody whose keys we know. */
+export type UnverifiedJwt = UnverifiedJws & { readonly header: UnverifiedHeader }
 
 /** The JOSE header. Members beyond these three are kept for a kind's own profile. */
 export type UnverifiedHeader = JsonObject & {
@@ -46,7 +49,7 @@ const PAYLOAD_DEPTH = 16
  * Members that choose the key or change what the signature covers. Keys come from configuration alone,
  * so a token that brings one is an attack or a mistake (RFC 8725 §3.10; `crit` RFC 7515 §4.1.11, `b64` RFC 7797).
  */
-const REFUSED_MEMBERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'zip', 'b64']
+const REFUSED_MEMBERS = ['jwk', 'jku', 'x5u', 'x5c', 'crit', 'zip', 'b64'] as const
 
 /** What says no more than that this is a JWS (RFC 7515 §4.1.9, RFC 7519 §5.1); JWT-SVIDs have either. */
 const GENERIC_TYPES = ['JWT', 'JOSE']
@@ -62,7 +65,24 @@ const HEADER_STRING = /^[\x20-\x7e]{1,128}$/
  * @throws Refusal `evidence_too_large`, `token_malformed`, `header_refused`, `type_refused`
  */
 export function parseJwt(text: string, options: JwtOptions = {}): UnverifiedJwt {
-  const maxBytes = options.maxBytes ?? MAX_BYTES
+  const { maxBytes = MAX_BYTES, types = [], unread = [] } = options
+  const jws = parseJws(text, maxBytes, unread)
+  const { header } = jws
+  checkNames(header)
+  checkType(header['typ'], types)
+  return { ...jws, header }
+}
+
+/**
+ * Takes a compact JWS apart, whoever's it is: one reading, bounded in size and depth.
+ * @param admitted members of the header that are otherwise refused
+ * @throws Refusal `evidence_too_large`, `token_malformed`, `header_refused`
+ */
+export function parseJws(
+  text: string,
+  maxBytes: number,
+  admitted: readonly (typeof REFUSED_MEMBERS)[number][] = [],
+): UnverifiedJws {
   if (text.length > maxBytes) {
     throw new Refusal('evidence_too_large', { bytes: text.length, maxBytes })
   }
@@ -72,7 +92,7 @@ export function parseJwt(text: string, options: JwtOptions = {}): UnverifiedJwt 
     throw new Refusal('token_malformed', { segments: segments.length, expected: 3 })
   }
   const header = parsePart('header', header64, HEADER_DEPTH)
-  checkHeader(header, options)
+  checkMembers(header, admitted)
   return {
     header,
     claims: parsePart('payload', payload64, PAYLOAD_DEPTH),
@@ -120,17 +140,18 @@ function parsePart(part: Part, text: string, maxDepth: number): JsonObject {
   throw new Refusal('token_malformed', { part, problem: 'not a JSON object' })
 }
 
-function checkHeader(
-  header: JsonObject,
-  { types = [], unread = [] }: JwtOptions,
-): asserts header is UnverifiedHeader {
+function checkMembers(header: JsonObject, admitted: readonly string[]): void {
   if (Object.keys(header).length > HEADER_MEMBERS) {
     throw new Refusal('header_refused', { problem: 'too many members', maximum: HEADER_MEMBERS })
   }
   for (const member of REFUSED_MEMBERS) {
-    const isUnread = unread.some((known) => known === member)
-    if (member in header && !isUnread) throw new Refusal('header_refused', { member })
+    if (member in header && !admitted.includes(member)) {
+      throw new Refusal('header_refused', { member })
+    }
   }
+}
+
+function checkNames(header: JsonObject): asserts header is UnverifiedHeader {
   for (const member of ['alg', 'kid']) {
     const value = header[member]
     if (typeof value !== 'string' || !HEADER_STRING.test(value)) {
@@ -138,7 +159,6 @@ function checkHeader(
       throw new Refusal('header_refused', { member, expected, found: printable(value) })
     }
   }
-  checkType(header['typ'], types)
 }
 
 function checkType(typ: unknown, types: readonly string[]): void {
@@ -149,7 +169,7 @@ function checkType(typ: unknown, types: readonly string[]): void {
 }
 
 /** RFC 7515 §4.1.9: media types compare without case, and `application/` may be left out. */
-function mediaType(typ: string): string {
+export function mediaType(typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '')
 }
 

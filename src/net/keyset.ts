@@ -5,6 +5,7 @@
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { printable } from '../refusal.ts'
+import { PUBLIC_MEMBERS } from '../thumbprint.ts'
 import { isObject, type JsonObject, parseJson } from './json.ts'
 import { type Algorithm, algorithmsOf } from './signature.ts'
 
@@ -25,15 +26,10 @@ export class KeySetError extends Error {
 const MAX_KEYS = 100
 const MAX_DEPTH = 8
 
+const MALFORMED = 'it is malformed'
+
 /** Private or symmetric key material (RFC 7518 §6.2.2, §6.3.2, §6.4). */
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-
-/** The members that make each type of public key. Nothing else of a JWK reaches OpenSSL. */
-const PUBLIC_MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  RSA: ['kty', 'n', 'e'],
-  EC: ['kty', 'crv', 'x', 'y'],
-  OKP: ['kty', 'crv', 'x'],
-}
 
 /** Shorter is breakable; longer, or a large exponent, is a way to make us compute for a long time. */
 const RSA_BITS = { least: 2048, most: 8192 }
@@ -89,18 +85,16 @@ function importKey(
   allowed: readonly Algorithm[],
 ): (VerificationKey & { kid: string }) | string {
   if (!isObject(jwk)) return 'it is no JSON object'
-  const { kid, kty, use, key_ops: operations, alg } = jwk
+  const { kid, use, key_ops: operations, alg } = jwk
   if (typeof kid !== 'string' || kid === '' || kid.length > 128) return 'it has no usable kid'
-  if (SECRET_MEMBERS.some((member) => member in jwk)) return 'it holds secret key material'
   if (use !== undefined && use !== 'sig') return 'its use is not sig'
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
     return 'its key_ops lack verify'
   }
-  const members = typeof kty === 'string' ? PUBLIC_MEMBERS[kty] : undefined
-  if (members === undefined) return 'its type is not RSA, EC or OKP'
-  const key = publicKey(jwk, members)
-  if (key === undefined) return 'it is malformed'
-  if (!isSaneRsa(key)) return 'its RSA modulus or exponent is out of range'
+  const members = publicMembers(jwk)
+  if (typeof members === 'string') return members
+  const key = importPublic(members)
+  if (typeof key === 'string') return key
   const algorithms = algorithmsOf(key).filter(
     (algorithm) => allowed.includes(algorithm) && (alg === undefined || alg === algorithm),
   )
@@ -108,21 +102,36 @@ function importKey(
 }
 
 /**
- * `createPublicKey` and not jose's `importJWK`: it is synchronous, takes the bare public members, checks
- * that a point is on its curve, and makes a key that is not tied to one algorithm before ours are known.
+ * The members that make a JWK a public key, and nothing else of it.
+ * @returns why there are none, where it is a secret key or none that we know
  */
-function publicKey(jwk: JsonObject, members: readonly string[]): KeyObject | undefined {
-  const key: Record<string, string> = {}
-  for (const member of members) {
-    const value = jwk[member]
-    if (typeof value !== 'string') return undefined
-    key[member] = value
+export function publicMembers(jwk: JsonObject): Readonly<Record<string, string>> | string {
+  if (SECRET_MEMBERS.some((member) => member in jwk)) return 'it holds secret key material'
+  const { kty } = jwk
+  const names = typeof kty === 'string' ? PUBLIC_MEMBERS.get(kty) : undefined
+  if (names === undefined) return 'its type is not RSA, EC or OKP'
+  const members: Record<string, string> = {}
+  for (const name of names) {
+    const value = jwk[name]
+    if (typeof value !== 'string') return MALFORMED
+    members[name] = value
   }
+  return members
+}
+
+/**
+ * Imports a public key, or says why it is not used.
+ *
+ * `createPublicKey` and not jose's `importJWK`: it is synchronous, checks that a point is on its curve, and makes a key
+ * that is not tied to one algorithm before ours are known.
+ */
+export function importPublic(members: Readonly<Record<string, string>>): KeyObject | string {
   try {
-    return createPublicKey({ key, format: 'jwk' })
+    const key = createPublicKey({ key: members, format: 'jwk' })
+    return isSaneRsa(key) ? key : 'its RSA modulus or exponent is out of range'
   } catch {
-    // Any failure means the same: these members are no key. Rejection is reported by the caller.
-    return undefined
+    // Any failure means the same: these members are no key.
+    return MALFORMED
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { constants, type KeyObject, verify } from 'node:crypto'
 import { printable, Refusal } from '../refusal.ts'
-import type { UnverifiedJwt } from './jwt.ts'
+import type { UnverifiedJws } from './jwt.ts'
 
 type Scheme = {
   readonly keyType: 'rsa' | 'ec' | 'ed25519'
@@ -51,14 +51,15 @@ export function algorithmsOf(key: KeyObject): readonly Algorithm[] {
  * @throws Refusal `algorithm_refused`, `signature_invalid`
  */
 export function verifySignature(
-  jwt: UnverifiedJwt,
+  jwt: UnverifiedJws,
   key: KeyObject,
   algorithms: readonly Algorithm[],
 ): void {
-  const { alg, kid } = jwt.header
+  const { alg } = jwt.header
+  const kid = printable(jwt.header['kid'])
   const algorithm = algorithms.find((candidate) => candidate === alg)
   const scheme: Scheme | undefined = algorithm && SCHEMES[algorithm]
-  if (scheme === undefined || scheme.keyType !== key.asymmetricKeyType || key.type !== 'public') {
+  if (!algorithm || !scheme || scheme.keyType !== key.asymmetricKeyType || key.type !== 'public') {
     throw new Refusal('algorithm_refused', { expected: algorithms, found: printable(alg), kid })
   }
   if (scheme.length !== undefined && jwt.signature.length !== scheme.length) {
@@ -71,7 +72,7 @@ export function verifySignature(
     verifyOptions(scheme, key),
     jwt.signature,
   )
-  if (!valid) throw new Refusal('signature_invalid', { kid, alg })
+  if (!valid) throw new Refusal('signature_invalid', { kid, alg: algorithm })
 }
 
 function verifyOptions(scheme: Scheme, key: KeyObject): Parameters<typeof verify>[2] {

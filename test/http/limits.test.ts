@@ -176,6 +176,7 @@ test('more requests than may wait at one time are asked to come back, until one 
   app.setErrorHandler(errorHandler(meter))
   tokenRoute(app, '/token', {
     exchange: () => gate,
+    newNonce: () => '',
     meter,
     bodyLimitBytes: 65_536,
     endpoint: 'https://as.example/token',

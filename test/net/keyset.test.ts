@@ -39,6 +39,7 @@ suite('key hygiene', () => {
     ['an algorithm of another type', { ...rsa, alg: 'ES256' }, /no allowed algorithm/],
     ['HS256 on a public key', { ...rsa, alg: 'HS256' }, /no allowed algorithm/],
     ['an unknown type', { kty: 'AKP', kid: 'k' }, /type/],
+    ['a type from Object.prototype', { kty: 'constructor', kid: 'k' }, /type/],
     ['a key that is a string', 'x', /object/],
   ]
   for (const [what, jwk, why] of rows) {

@@ -83,7 +83,10 @@ export type TestBroker = {
   /** Is told each time the broker reads its clock. */
   onClock(listen: () => void): void
   /** Posts a form to the token endpoint. */
-  ask(form: Readonly<Record<string, string>> | string): Promise<TokenAnswer>
+  ask(
+    form: Readonly<Record<string, string>> | string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<TokenAnswer>
   /** A good form on the assertion carrier, changed by `change`. */
   form(change?: Readonly<Record<string, string>>): Record<string, string>
 }
@@ -165,12 +168,12 @@ export async function startBroker(
     onClock(listen) {
       listener = listen
     },
-    async ask(sent) {
+    async ask(sent, headers = {}) {
       const payload = typeof sent === 'string' ? sent : new URLSearchParams(sent).toString()
       const response = await app.inject({
         method: 'POST',
         url: new URL(`${issuer}/token`).pathname,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
         payload,
       })
       return { status: response.statusCode, headers: response.headers, body: response.json() }

@@ -11,6 +11,7 @@ import { type Ask, exchange, type Issued, type Rooms } from '../../src/exchange.
 import { NO_GEO } from '../../src/geo.ts'
 import type { Attestor, Carrier, SecondEvidence } from '../../src/identity.ts'
 import { signingKeys } from '../../src/keys.ts'
+import { nonces } from '../../src/nonce.ts'
 import { pace } from '../../src/pace.ts'
 import { possession } from '../../src/possession.ts'
 import { Refusal } from '../../src/refusal.ts'
@@ -103,7 +104,7 @@ export async function startMachines(t: TestContext) {
         },
       ],
     ]),
-    prove: possession(),
+    prove: possession(nonces(SECRET, randomBytes)),
     vouching: vouching([taking], new Map(), ours),
     policies: broker.policies,
     geo: NO_GEO,
