@@ -41,7 +41,7 @@ export function nonces(secret: string, random: (bytes: number) => Buffer): Nonce
     },
     check(nonce, nowSeconds) {
       if (nonce === undefined) throw new Refusal('nonce_missing')
-      const until = stamped.read(nonce)
+      const until = nonce === offered.nonce ? offered.until : stamped.read(nonce)
       if (until === null) throw new Refusal('nonce_stale', { problem: 'it is none of ours' })
       if (nowSeconds >= until) {
         throw new Refusal('nonce_stale', { secondsAgo: nowSeconds - until })
