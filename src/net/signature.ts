@@ -1,5 +1,5 @@
 /**
- * Signature algorithms of JWS (RFC 7518 §3.1, RFC 8037 §3.1) that Countersign verifies, and the check itself. Symmetric
+ * Signature algorithms of JWS (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2) that Countersign verifies, and the check itself. Symmetric
  * algorithms and `none` are not in the table, so they cannot be configured, offered or confused in.
  */
 
@@ -26,6 +26,7 @@ const SCHEMES = {
   ES256: { keyType: 'ec', hash: 'sha256', curve: 'prime256v1', length: 64 },
   ES384: { keyType: 'ec', hash: 'sha384', curve: 'secp384r1', length: 96 },
   EdDSA: { keyType: 'ed25519', hash: null, length: 64 },
+  Ed25519: { keyType: 'ed25519', hash: null, length: 64 },
 } as const satisfies Record<string, Scheme>
 
 /** The `alg` of a signature that can be verified here. */

@@ -106,6 +106,7 @@ suite('beside other entries', () => {
 
   for (const [what, more] of [
     ['EdDSA', { algorithms: ['EdDSA'] }],
+    ['Ed25519', { algorithms: ['Ed25519'] }],
     ['replay: once', { replay: 'once' }],
   ] as const) {
     test(`${what} is no option`, () => assert.notEqual(problemsOf(entry('e.org', more)), ''))
