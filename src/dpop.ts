@@ -13,11 +13,12 @@ import { printable, type Reason, Refusal } from './refusal.ts'
 import { jwkThumbprint } from './thumbprint.ts'
 import { canonicalUri } from './uri.ts'
 
-/** The signature algorithms of proofs that are taken: all asymmetric, and one for each kind of key that clients make. */
+/** The signature algorithms of proofs that are taken: all asymmetric, for each kind of key that clients make. Ed25519 is what RFC 9864 calls EdDSA. */
 export const PROOF_ALGORITHMS = [
   'ES256',
   'ES384',
   'EdDSA',
+  'Ed25519',
   'PS256',
   'RS256',
 ] as const satisfies readonly Algorithm[]

@@ -41,11 +41,12 @@ ${SOURCES_USAGE}
     }
     const resource = required(values.resource, '--resource')
     const source = sourceOf(values.source ?? detected(wanted), wanted)
-    const scopes = values.scope ?? []
+    const { now } = terminal
+    const asked = { issuer, resource, scopes: values.scope ?? [], source, now }
     const path = keyPath(values.dpop, values['key-file'])
     try {
       const bound = path === null ? {} : { dpop: keyFile(path) }
-      const response = await agent({ issuer, resource, scopes, source, ...bound }).request()
+      const response = await agent({ ...asked, ...bound }).request()
       terminal.out(values.json ? JSON.stringify(response) : response.access_token)
       return 0
     } catch (error) {

@@ -101,7 +101,7 @@ test('§7.1 (3) a stolen token is of no use with another key', async (t) => {
 
 test('§7.1 (4) the challenge names the scheme, the error once, and the algorithms', async (t) => {
   const { show, request, verify } = await stage(t)
-  const algs = 'algs="ES256 ES384 EdDSA PS256 RS256"'
+  const algs = 'algs="ES256 ES384 EdDSA Ed25519 PS256 RS256"'
   const bad = await assertRefused(show('x'), 'DPoP ', 'invalid_dpop_proof')
   assert.equal(bad['WWW-Authenticate'], `DPoP error="invalid_dpop_proof", ${algs}`)
   const none = await assertRefused(verify(request({})), 'Bearer, DPoP ', null)

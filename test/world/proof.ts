@@ -41,6 +41,7 @@ const ALGORITHMS = {
   ES384: { hash: 'sha384', make: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }) },
   ES512: { hash: 'sha512', make: () => generateKeyPairSync('ec', { namedCurve: 'P-521' }) },
   EdDSA: { hash: null, make: () => generateKeyPairSync('ed25519') },
+  Ed25519: { hash: null, make: () => generateKeyPairSync('ed25519') },
   RS256: { hash: 'sha256', make: () => generateKeyPairSync('rsa', { modulusLength: 2048 }) },
   PS256: { hash: 'sha256', make: () => generateKeyPairSync('rsa', { modulusLength: 2048 }) },
   RS512: { hash: 'sha512', make: () => generateKeyPairSync('rsa', { modulusLength: 2048 }) },
