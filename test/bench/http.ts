@@ -13,6 +13,8 @@ export type Station = {
   readonly settings: object
   /** Forms for one round, in order. One form alone is sent again and again. */
   readonly forms: (count: number) => readonly string[]
+  /** Makes a DPoP proof, with a nonce once there is one; left out: none is shown. */
+  readonly prove?: (nonce: string | null) => string
   /** Judges one answer. @throws Error when the job was not done */
   readonly check: (answer: Answer, child: Child) => Promise<void>
 }
@@ -25,14 +27,17 @@ export async function startStation(station: Station): Promise<Started> {
   const child = await startChild(station.server, station.settings)
   const url = `${child.url}/token`
   try {
-    await station.check(await ask(url, station.forms(1)[0] ?? ''), child)
+    await station.check(await ask(url, station), child)
   } catch (cause) {
     await child.stop()
     throw new Error(`${station.server} does not do its job: ${(cause as Error).message}`, { cause })
   }
   return {
     async round({ connections, seconds, supply }) {
-      const requests = station.forms(supply).map((form) => formPost(url, form))
+      const nonce = await nonceOf(url, station)
+      const requests = station
+        .forms(supply)
+        .map((form) => formPost(url, form, station.prove?.(nonce)))
       const before = await account(child)
       const seen = await load({ url, connections, seconds, next: supplier(requests) })
       const after = await account(child)
@@ -42,11 +47,24 @@ export async function startStation(station: Station): Promise<Started> {
   }
 }
 
-async function ask(url: string, form: string): Promise<Answer> {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form) })
+async function ask(url: string, station: Station): Promise<Answer> {
+  const response = await send(url, station, await nonceOf(url, station))
   const text = await response.text()
   if (response.status !== 200) throw new Error(`it answered ${response.status}: ${text}`)
   return JSON.parse(text) as Answer
+}
+
+/** What the server wants to see in proofs now; null where none are shown. */
+async function nonceOf(url: string, station: Station): Promise<string | null> {
+  if (station.prove === undefined) return null
+  const response = await send(url, station, null)
+  await response.body?.cancel()
+  return response.headers.get('dpop-nonce')
+}
+
+function send(url: string, { forms, prove }: Station, nonce: string | null): Promise<Response> {
+  const headers = prove === undefined ? {} : { dpop: prove(nonce) }
+  return fetch(url, { method: 'POST', headers, body: new URLSearchParams(forms(1)[0]) })
 }
 
 function supplier(requests: readonly Buffer[]): () => Buffer | undefined {

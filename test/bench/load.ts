@@ -20,11 +20,12 @@ export type Load = {
 /** What the generator can see of a server. */
 export type Seen = Pick<Figures, 'operations' | 'perSecond' | 'latency'>
 
-/** The bytes of one form post. */
-export function formPost(url: string, form: string): Buffer {
+/** The bytes of one form post. @param dpop a header; undefined for none */
+export function formPost(url: string, form: string, dpop?: string): Buffer {
   const { host, pathname } = new URL(url)
   return Buffer.from(
     `POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\naccept: application/json\r\n` +
+      (dpop === undefined ? '' : `dpop: ${dpop}\r\n`) +
       `content-type: application/x-www-form-urlencoded\r\ncontent-length: ${Buffer.byteLength(form)}\r\n\r\n${form}`,
   )
 }

@@ -25,6 +25,7 @@ const CONTENDERS: readonly Contender[] = [
   FLOOR,
   crypto(),
   countersign({ store: 'memory', assertions: 'cold' }),
+  countersign({ store: 'memory', assertions: 'cold', dpop: true }),
   countersign({ store: 'memory', assertions: 'repeated' }),
   countersign({ store: 'file', assertions: 'cold' }),
   PEER,

@@ -1,6 +1,8 @@
 /** Our token endpoint: a Kubernetes token in, an access token out, everything in between as in production. */
 
 import { join } from 'node:path'
+import { freshKey } from '../../../src/agent/key.ts'
+import { makeProof } from '../../../src/agent/proof.ts'
 import { SAMPLE_RESOURCE } from '../../../src/cli/playground.ts'
 import type { StandIn } from '../../../src/cli/standin.ts'
 import type { Contender, Started, World } from '../contender.ts'
@@ -12,6 +14,8 @@ export type Variant = {
   readonly store: 'memory' | 'file'
   /** `cold`: no assertion is seen twice. `repeated`: one assertion, as an agent that asks again and again. */
   readonly assertions: 'cold' | 'repeated'
+  /** Binds each token to the key of a new proof. Left out: bearer tokens. */
+  readonly dpop?: true
   /** A folder of policies, relative to the package. */
   readonly policies?: string
 }
@@ -24,17 +28,17 @@ const LIFETIME_SECONDS = 3600
 
 /** A variant of our token endpoint. */
 export function countersign(variant: Variant): Contender {
-  const { store, assertions } = variant
+  const { store, assertions, dpop = false } = variant
   return {
-    name: `countersign, ${store}, ${assertions}`,
-    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}`,
+    name: `countersign, ${store}, ${assertions}${dpop ? ', DPoP' : ''}`,
+    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}${dpop ? ', tokens bound by DPoP' : ''}`,
     start: (world) => start(variant, world),
   }
 }
 
 function start(variant: Variant, { folder, cluster, forms }: World): Promise<Started> {
-  const { store, assertions, policies = 'policies/examples/first-steps' } = variant
-  const file = join(folder, `countersign-${store}-${assertions}`)
+  const { store, assertions, dpop, policies = 'policies/examples/first-steps' } = variant
+  const file = join(folder, `countersign-${store}-${assertions}${dpop ? '-dpop' : ''}`)
   const settings: BrokerSettings = {
     issuer: ISSUER,
     resource: SAMPLE_RESOURCE,
@@ -52,12 +56,22 @@ function start(variant: Variant, { folder, cluster, forms }: World): Promise<Sta
     server: 'countersign',
     settings,
     forms: assertions === 'cold' ? unseen : () => forms.take(0, 1),
+    ...(dpop && { prove: prover() }),
     async check(answer, child) {
       const expected = { issuer: ISSUER, audience: SAMPLE_RESOURCE }
       const { sub, scope } = await verifyToken(answer, child, expected)
       if (sub !== SUBJECT || scope !== SCOPE) throw new Error(`it is for ${sub}, ${scope}`)
     },
   })
+}
+
+/** One agent, which makes a proof for each request. */
+function prover() {
+  const key = freshKey()
+  return (nonce: string | null) => {
+    const at = Math.floor(Date.now() / 1000)
+    return makeProof(key, { method: 'POST', url: `${ISSUER}/token`, at, token: null, nonce })
+  }
 }
 
 /** A form as the settlement job sends it, with a new assertion. */
