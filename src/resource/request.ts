@@ -10,7 +10,7 @@ import type { Replays } from './replays.ts'
 /** A request as a server has it: of Node, Fastify or Express, or of `fetch`. */
 export type ResourceRequest = {
   readonly method: string
-  /** Its path, with or without a query. Of an absolute URL only that is read: its host is the caller's word. */
+  /** Its whole path (Express: `originalUrl`), with or without a query. Of an absolute URL only that is read: its host is the caller's word. */
   readonly url: string
   readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>
   /** DER of the certificate with which the client opened its TLS connection (`getPeerCertificate().raw`). */

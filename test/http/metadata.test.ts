@@ -91,6 +91,7 @@ test('a page of any origin may read metadata, keys and the token endpoint', asyn
   })
   assert.equal(preflight.statusCode, 204)
   assert.equal(preflight.headers['access-control-allow-methods'], 'POST')
+  assert.match(String(preflight.headers['access-control-allow-headers']), /\bdpop\b/)
   const refused = await world.ask('grant_type=x')
   assert.equal(refused.headers['access-control-allow-origin'], '*')
   assert.match(String(refused.headers['access-control-expose-headers']), /x-request-id/)
