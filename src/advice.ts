@@ -65,6 +65,10 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The cluster no longer has the workload of this token: its pod, service account or node is gone, replaced or being deleted. The detail says which.',
   evidence_replayed:
     'This one-time credential was used before. If the client did not, somebody else did.',
+  evidence_key_mismatch:
+    'Two callers use one platform token with different keys: one of them has copied it, unless a container lost its key in a restart (keep it with `--key-file`). The detail has both; revoke the evidence, and look at the one that is not yours.',
+  evidence_key_missing:
+    'The trust entry has `pin: required`, and the client proved no key. Use DPoP (`countersign token --dpop`) or a client certificate.',
   challenge_unknown:
     'The evidence answers no challenge of ours. Ask /challenge for one; replicas need the same `keys.secret`.',
   challenge_expired: 'The challenge was answered too late. Ask for one just before it is used.',

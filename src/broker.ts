@@ -17,6 +17,7 @@ import { createDoor, type Door } from './net/fetch.ts'
 import { type Nonces, nonces } from './nonce.ts'
 import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
 import { pace, together } from './pace.ts'
+import { pinPolicies, spending } from './pinning.ts'
 import { keepPolicies, type Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import { type Explanation, explain } from './policy/explain.ts'
@@ -171,9 +172,11 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   const seconds = () => epochSeconds(world.now())
   let retired = false
   const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
+  const pins = pinPolicies(config)
   const counted = createMeter({
     policies: () => policies.status(),
     attestors: health,
+    pinning: [...pins.keys()],
     unkept: audit.unkept,
     keys: () => keys.lives(seconds()),
     certificates: world.certificates ?? (() => []),
@@ -189,7 +192,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     policies,
     geo,
     keys,
-    store,
+    spend: spending(store, pins, meter.pinned),
     audit,
     now: world.now,
     pace: pace(world.stopwatch, meter.took),

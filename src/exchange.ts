@@ -14,13 +14,12 @@ import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from '
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Pace } from './pace.ts'
+import type { Spend } from './pinning.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import type { Decision, Place, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
-import { spend } from './replay.ts'
-import type { Store } from './store/store.ts'
 import { signToken } from './token.ts'
 import { epochSeconds } from './units.ts'
 import { canonicalUri } from './uri.ts'
@@ -63,7 +62,8 @@ export type Rooms = {
   /** Where addresses are. */
   readonly geo: Geo
   readonly keys: SigningKeys
-  readonly store: Store
+  /** Spends and pins what the request shows. */
+  readonly spend: Spend
   readonly audit: Audit
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -123,7 +123,8 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const signer = rooms.keys.signer(question.at)
   const token = await pace('sign', () => signToken(grant, rooms.issuer, ask.id, signer))
 
-  const takeBack = await pace('spend', () => spend(rooms.store, identity, held))
+  const use = { id: ask.id, at: question.at, sourceIp: ask.sourceIp }
+  const takeBack = await pace('spend', () => rooms.spend(identity, held, use))
   event.outcome = 'issued'
   event.token = fingerprint(token, signer.kid, grant)
   return { issued: { token, grant }, takeBack }

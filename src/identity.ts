@@ -80,8 +80,15 @@ export type Identity = {
   /** When the evidence was issued and when it ends, epoch seconds. A token never outlives `expiresAt`. */
   readonly issuedAt: number
   readonly expiresAt: number
-  /** Whether this evidence may be shown again, and its key in the replay store. */
-  readonly replay: { readonly policy: 'once' | 'reusable'; readonly key: string }
+  /**
+   * Whether this evidence may be shown again, its key in the replay store, and when it is over by itself, epoch
+   * seconds, where `expiresAt` is earlier: second evidence that ends first must not make it new.
+   */
+  readonly replay: {
+    readonly policy: 'once' | 'reusable'
+    readonly key: string
+    readonly until?: number
+  }
   /** The challenges that the evidence answers. Left out: none. */
   readonly challenges?: readonly Answered[]
   /** What a revocation can name: `pod:<cluster>/<uid>`, `node:<cluster>/<uid>`, …, unhashed. */
@@ -257,7 +264,7 @@ export type AttestorWorld = {
  */
 export interface AttestorKind<Settings> {
   readonly kind: string
-  /** JSON Schema (TypeBox) of the settings below the kind's key, `environment` and `audience` excepted. */
+  /** JSON Schema (TypeBox) of the settings below the kind's key, those that every kind has excepted. */
   readonly schema: TSchema
   /** The entry's own name, unique within its kind. */
   name(settings: Settings): string
@@ -272,6 +279,8 @@ export interface AttestorKind<Settings> {
   fixesAudience?(settings: Settings, audience: string): boolean
   /** What tells entries of one issuer and audience apart. Left out: nothing does. */
   selection?(settings: Settings): Selection
+  /** Whether all evidence of this entry is good for one token only. Left out: never. */
+  oneTime?(settings: Settings): boolean
   /** The entity that an `environment` holds: `Cluster::"prod-eu"`. */
   anchor(settings: Settings): EntityRef
   /** Reports what the schema cannot say. */

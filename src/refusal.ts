@@ -72,6 +72,8 @@ export const REASONS = {
   subject_untrusted: { answer: 'evidence', sentence: EVIDENCE },
   evidence_revoked: { answer: 'evidence', sentence: EVIDENCE },
   evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
+  evidence_key_mismatch: { answer: 'evidence', sentence: EVIDENCE },
+  evidence_key_missing: { answer: 'evidence', sentence: EVIDENCE },
   challenge_unknown: { answer: 'evidence', sentence: EVIDENCE },
   challenge_expired: { answer: 'evidence', sentence: EVIDENCE },
   sts_refused: { answer: 'evidence', sentence: EVIDENCE },

@@ -10,7 +10,7 @@ import { Refusal } from './refusal.ts'
 import type { Store } from './store/store.ts'
 
 /** Kept past its end by this, so that no clock difference between replicas revives spent evidence. */
-const MARGIN_SECONDS = 60
+export const MARGIN_SECONDS = 60
 
 /** Challenges are ours, whoever's evidence answers them. No trust entry has a name without a colon. */
 const CHALLENGES = 'challenge'
@@ -30,7 +30,7 @@ type OneTime = { readonly key: string; readonly until: number }
  *   when nobody can tell
  */
 export async function spend(
-  store: Store,
+  store: Pick<Store, 'spend' | 'unspend'>,
   identity: Identity,
   held: Held,
 ): Promise<() => Promise<void>> {
@@ -64,7 +64,7 @@ function oneTimeOf(
   { proof }: Held,
 ): readonly OneTime[] {
   const all = new Map<string, number>()
-  if (replay.policy === 'once') all.set(keyOf(trust, replay.key), expiresAt)
+  if (replay.policy === 'once') all.set(keyOf(trust, replay.key), replay.until ?? expiresAt)
   for (const answered of challenges) {
     all.set(keyOf(CHALLENGES, answered.challenge), answered.expiresAt)
   }
@@ -72,6 +72,11 @@ function oneTimeOf(
   return [...all].map(([key, until]) => ({ key, until })).sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
-function keyOf(space: string, key: string): string {
+/**
+ * Names one thing in the store, without saying what it is.
+ * @param space a trust entry's name, whose evidence it is
+ * @param key unique there: `Identity.replay.key`
+ */
+export function keyOf(space: string, key: string): string {
   return hash('sha256', `${space}\n${key}`, 'base64url')
 }

@@ -130,6 +130,7 @@ function joined(
     facts: { ...second.facts, ...first.facts },
     issuedAt: Math.min(first.issuedAt, second.issuedAt),
     expiresAt: Math.min(first.expiresAt, second.expiresAt),
+    replay: { ...first.replay, until: first.replay.until ?? first.expiresAt },
     challenges: [...(first.challenges ?? []), answered],
     lineage: [...first.lineage, origin, ...second.lineage],
   }

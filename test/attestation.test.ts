@@ -47,6 +47,15 @@ suite('second evidence', () => {
     assert.notEqual(events[0]?.question?.actor.facts['account']?.value, 'another')
   })
 
+  test('that ends first does not make the first evidence new', async (t) => {
+    const { issuer, document, ask, clock, store } = await startMachines(t)
+    const token = issuer.mint()
+    await ask(token, document())
+    clock.advance(200)
+    await store.prune(clock.seconds(), 0)
+    await refused(ask(token, document()), 'evidence_replayed')
+  })
+
   test('is what the policy asks for: without it there is no token', async (t) => {
     const { issuer, ask } = await startMachines(t)
     await refused(ask(issuer.mint(), null), 'policy_denied')

@@ -11,6 +11,7 @@ export const aws: AttestorKind<AwsSettings> = {
   schema: AwsSettings,
   name: ({ account }) => account,
   issuers: ({ issuer }) => [issuer],
+  oneTime: () => true,
   anchor: ({ account }) => ({ type: 'AwsAccount', id: account }),
   check: checkAws,
   relay: callerIdentity,

@@ -30,6 +30,7 @@ export const kubernetes: AttestorKind<KubernetesSettings> = {
   schema: KubernetesSettings,
   name: (settings) => settings.cluster,
   issuers: ({ issuer }) => (issuer === undefined ? [] : [issuer]),
+  oneTime: ({ replay }) => replay === 'once',
   anchor: (settings) => ({ type: 'Cluster', id: settings.cluster }),
   check: checkKubernetes,
   create: (settings, common, world, faultOf) =>

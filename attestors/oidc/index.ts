@@ -3,7 +3,7 @@
 import type { AttestorKind } from '../../src/identity.ts'
 import { oidcAttestor } from './attestor.ts'
 import { checkOidc } from './check.ts'
-import { presetOf, selectionOf } from './rules.ts'
+import { presetOf, replayOf, selectionOf } from './rules.ts'
 import { OidcSettings } from './settings.ts'
 
 /** Subjects of OpenID Connect issuers: CI systems, platforms, any other. */
@@ -12,6 +12,7 @@ export const oidc: AttestorKind<OidcSettings> = {
   schema: OidcSettings,
   name: (settings) => settings.name,
   issuers: (settings) => [settings.issuer],
+  oneTime: (settings) => replayOf(settings) === 'once',
   anchor: (settings) => ({ type: 'OidcIssuer', id: settings.name }),
   fixesAudience: (settings, audience) => presetOf(settings)?.fixedAudience?.test(audience) === true,
   selection: selectionOf,

@@ -54,8 +54,13 @@ export function rulesOf(settings: OidcSettings): OidcRules {
     maxLifetimeSeconds: seconds(
       settings.maxLifetime ?? preset?.maxLifetime ?? DEFAULT_MAX_LIFETIME,
     ),
-    replay: settings.replay ?? preset?.replay ?? 'reusable',
+    replay: replayOf(settings),
   }
+}
+
+/** Whether a token may be shown again: as set, or as the preset's platform hands them out. */
+export function replayOf(settings: OidcSettings): OidcRules['replay'] {
+  return settings.replay ?? presetOf(settings)?.replay ?? 'reusable'
 }
 
 /** Each claim that the entry lists is a fact of its own; none is demanded, which is what `require` is for. */

@@ -10,6 +10,7 @@ import { AdminSettings } from './admin.ts'
 import { duration, filePath, NAME, NAME_TITLE, named, port, strict, text } from './parts.ts'
 import { StoreSettings } from './store.ts'
 import { TelemetrySettings } from './telemetry.ts'
+import type { PinPolicy } from './trust.ts'
 
 /** What stands where a setting is left out. */
 export const DEFAULTS = {
@@ -17,6 +18,7 @@ export const DEFAULTS = {
   rotateEvery: '30d',
   retention: '7d',
   maxTtl: '15m',
+  pin: 'off',
 } as const
 
 const zone = text('An IANA time zone, such as Europe/Berlin')
@@ -156,6 +158,13 @@ const policies = Type.Object(
 const common = {
   environment: Type.Optional(Type.String({ pattern: NAME, title: NAME_TITLE })),
   audience: Type.Optional(text('The sole `aud` accepted; the issuer, or a URL below it')),
+  pin: Type.Optional(
+    Type.Enum(['off', 'when-offered', 'required'], {
+      default: DEFAULTS.pin,
+      description:
+        'Ties a platform token to the key that it is first used with. required: refuses those used without one',
+    }),
+  ),
 }
 
 const fixed = {
@@ -175,8 +184,12 @@ export type RawSettings = Static<TObject<typeof fixed>> & {
   readonly trust: readonly Readonly<Record<string, unknown>>[]
 }
 
-/** What `environment` and `audience` look like in a trust entry, once the schema has held. */
-export type RawTrustCommon = { readonly environment?: string; readonly audience?: string }
+/** What the common settings look like in a trust entry, once the schema has held. */
+export type RawTrustCommon = {
+  readonly environment?: string
+  readonly audience?: string
+  readonly pin?: PinPolicy
+}
 
 /** Parts of the settings, as written. */
 export type RawCalendar = Static<typeof calendar>

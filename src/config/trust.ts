@@ -6,8 +6,14 @@
 import type { AttestorKind, EntityRef, Selection } from '../identity.ts'
 import { canonicalUri } from '../uri.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
-import type { RawTrustCommon } from './schema.ts'
+import { DEFAULTS, type RawTrustCommon } from './schema.ts'
 import { isTree } from './shape.ts'
+
+/**
+ * Whether platform tokens are pinned to the first key that they are used with: not at all; where that use proves one;
+ * or always, and no use without one.
+ */
+export type PinPolicy = 'off' | 'when-offered' | 'required'
 
 /** One trust entry, ready for its kind's `create`. */
 export type TrustConfig = {
@@ -20,6 +26,7 @@ export type TrustConfig = {
   readonly audience: string
   /** Every `aud` accepted, of which a token names one: several only where the platform fixes them. */
   readonly audiences: readonly string[]
+  readonly pin: PinPolicy
   /** The exact `iss` values that select this entry. */
   readonly issuers: readonly string[]
   /** What tells it from entries of the same issuer and audience; absent where nothing does. */
@@ -72,7 +79,7 @@ function readEntry(
   issuer: string,
   find: Findings,
 ): TrustConfig {
-  const { environment, audience, ...settings } = written as RawTrustCommon
+  const { environment, audience, pin = DEFAULTS.pin, ...settings } = written as RawTrustCommon
   row.check(settings, find.below(at))
   const fixed = row.audiences?.(settings)
   const audiences = fixed ?? [audience ?? issuer]
@@ -81,12 +88,19 @@ function readEntry(
     fixed === undefined ? audienceFault(audience ?? issuer, issuer) : fixedFault(audience)
   if (fault !== undefined && !isForeign) find.error([...at, 'audience'], fault)
   const selection = row.selection?.(settings)
+  if (pin !== 'off' && row.oneTime?.(settings) === true) {
+    find.error(
+      [...at, 'pin'],
+      `is ${quote(pin)}, but tokens of this entry are good for one use only`,
+    )
+  }
   return {
     kind: row.kind,
     trust: `${row.kind}:${row.name(settings)}`,
     environment: environment ?? null,
     audience: audiences[0] ?? issuer,
     audiences,
+    pin,
     issuers: row.issuers(settings),
     ...(selection && { selection }),
     anchor: row.anchor(settings),

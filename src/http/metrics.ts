@@ -3,6 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Stage } from '../exchange.ts'
 import type { AttestorHealth, CollectionHealth } from '../identity.ts'
+import { PIN_OUTCOMES, type PinOutcome } from '../pinning.ts'
 import type { PolicyStatus } from '../policies.ts'
 import type { Decision } from '../policy/question.ts'
 import type { Reason } from '../refusal.ts'
@@ -14,6 +15,8 @@ export type Meter = {
   refused(reason: Reason | 'internal_error'): void
   /** Counts what policies of mode `report` would have changed. */
   ruled(decision: Decision): void
+  /** Counts what became of a platform token that its trust entry pins. */
+  pinned(trust: string, outcome: PinOutcome): void
   /** Notes how long a stage of one request took, milliseconds. */
   took(stage: Stage, milliseconds: number): void
   /** The text exposition format, and its content type. */
@@ -24,6 +27,8 @@ export type Meter = {
 export type Gauges = Operations & {
   readonly policies: () => PolicyStatus
   readonly attestors: () => readonly AttestorHealth[]
+  /** The trust entries that pin. */
+  readonly pinning: readonly string[]
   /** Events that the store could not keep, since the start. */
   readonly unkept: () => number
 }
@@ -61,6 +66,7 @@ export function createMeter(gauges: Gauges): Meter {
     labelNames: ['result', 'would'],
     registers,
   })
+  const pins = pinCounter(gauges.pinning, registry)
   registerGauges(gauges, registry)
   clusterGauges(gauges, registry)
   registerOperations(gauges, registry)
@@ -76,11 +82,26 @@ export function createMeter(gauges: Gauges): Meter {
       const outcome = reason === 'internal_error' ? 'failed' : 'refused'
       requests.inc({ outcome, reason })
     },
+    pinned: (trust, outcome) => pins.inc({ trust, outcome }),
     took: timings.note,
     async expose() {
       return { type: registry.contentType, text: await registry.metrics() }
     },
   }
+}
+
+/** Every series is there from the start: an increase from nothing to one is none for Prometheus. */
+function pinCounter(entries: readonly string[], registry: Registry) {
+  const pins = new Counter({
+    name: 'countersign_evidence_pins_total',
+    help: 'Platform tokens by their first use, with a key (pinned) or without (keyless), and uses with another key than the first (mismatched).',
+    labelNames: ['trust', 'outcome'],
+    registers: [registry],
+  })
+  for (const trust of entries) {
+    for (const outcome of PIN_OUTCOMES) pins.inc({ trust, outcome }, 0)
+  }
+  return pins
 }
 
 /** How many times are noted before the histogram hears of them. */

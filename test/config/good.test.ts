@@ -42,6 +42,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
         environment: 'production',
         audience: 'https://countersign.example.com',
         audiences: ['https://countersign.example.com'],
+        pin: 'when-offered',
         issuers: ['https://k8s.eu.example.com'],
         anchor: { type: 'Cluster', id: 'prod-eu' },
         settings: {
@@ -57,6 +58,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
         environment: null,
         audience: 'https://countersign.example.com/k8s/prod-us',
         audiences: ['https://countersign.example.com/k8s/prod-us'],
+        pin: 'off',
         issuers: ['https://k8s.us.example.com'],
         anchor: { type: 'Cluster', id: 'prod-us' },
         settings: { cluster: 'prod-us', issuer: 'https://k8s.us.example.com' },

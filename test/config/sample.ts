@@ -27,6 +27,7 @@ trust:
       environment: production
       audience: https://countersign.example.com
       jwks: { discovery: true }
+      pin: when-offered
       liveness: jwks
   - kubernetes:
       cluster: prod-us

@@ -68,7 +68,10 @@ export async function startReplicas(options: ReplicasOptions = {}): Promise<Repl
       cleanup.push(() => replica.stop())
       return replica
     }
-    const both = await Promise.all([start(first, firstAdmin), start(second, secondAdmin)])
+    const starting = [start(first, firstAdmin), start(second, secondAdmin)] as const
+    // If one does not start, the other is ended only once it runs.
+    await Promise.allSettled(starting)
+    const both = await Promise.all(starting)
     const mint = (pod = READER) => {
       const issuedAt = Math.floor(Date.now() / 1000)
       return cluster.token(pod, { audience: issuer, issuedAt, lifetime: 600 })

@@ -13,6 +13,7 @@ import type { Attestor, Carrier, SecondEvidence } from '../../src/identity.ts'
 import { signingKeys } from '../../src/keys.ts'
 import { nonces } from '../../src/nonce.ts'
 import { pace } from '../../src/pace.ts'
+import { spending } from '../../src/pinning.ts'
 import { possession } from '../../src/possession.ts'
 import { Refusal } from '../../src/refusal.ts'
 import { sealer } from '../../src/seal.ts'
@@ -109,7 +110,7 @@ export async function startMachines(t: TestContext) {
     policies: broker.policies,
     geo: NO_GEO,
     keys,
-    store,
+    spend: spending(store, new Map(), () => {}),
     audit: auditTo({ sink, store, retentionSeconds: 60, now: clock.now, warn: () => {} }),
     now: clock.now,
     pace: pace(
@@ -147,5 +148,5 @@ export async function startMachines(t: TestContext) {
     }
     return exchange(rooms, whole)
   }
-  return { clock, issuer, rooms, ours, challenge, document, ask, events }
+  return { clock, issuer, rooms, store, ours, challenge, document, ask, events }
 }
