@@ -5,65 +5,11 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { freePorts } from '../../src/cli/ports.ts'
-import { type StandIn, standIn } from '../../src/cli/standin.ts'
+import { test } from 'node:test'
 import { selfSigned } from '../world/certificate.ts'
 import { writePair } from '../world/run.ts'
-import { scratch } from '../world/scratch.ts'
-import { run, type Started, start } from './cli.ts'
-
-const RESOURCE = 'https://mcp.example.com'
-const POLICY = `@id("read") @owner("x") permit (principal == ServiceAccount::"prod-eu/payments/settlement",
-  action == Action::"trades:read", resource == Audience::"${RESOURCE}");`
-
-type Site = {
-  readonly config: string
-  readonly folder: string
-  readonly issuer: string
-  readonly cluster: StandIn
-}
-
-/** A folder with a configuration that serves, over a stand-in cluster. */
-async function site(t: TestContext, replay = 'once'): Promise<Site> {
-  const folder = scratch(t)
-  const cluster = await standIn()
-  t.after(() => cluster.close())
-  const [port, admin] = await freePorts(2)
-  const issuer = `http://127.0.0.1:${port}`
-  const config = join(folder, 'countersign.yaml')
-  writeFileSync(join(folder, 'read.cedar'), POLICY)
-  writeFileSync(
-    config,
-    `issuer: ${issuer}
-listen: { host: 127.0.0.1, port: ${port} }
-admin: { port: ${admin} }
-store: { sqlite: state.db }
-audit: { file: audit.jsonl }
-trust:
-  - kubernetes:
-      cluster: prod-eu
-      issuer: ${cluster.issuer}
-      jwks: { discovery: true, allowPrivate: true }
-      replay: ${replay}
-resources: [{ audience: ${RESOURCE}, scopes: [trades:read] }]
-policies: { path: read.cedar }
-`,
-  )
-  return { config, folder, issuer, cluster }
-}
-
-async function serve(t: TestContext, { config }: Site): Promise<Started> {
-  const started = start(t, 'serve', '--config', config)
-  await started.until(/countersign serves/)
-  return started
-}
-
-function mint({ cluster, issuer }: Site): string {
-  const pod = { namespace: 'payments', serviceAccount: 'settlement' }
-  const issuedAt = Math.floor(Date.now() / 1000)
-  return cluster.token(pod, { audience: issuer, issuedAt, lifetime: 600 })
-}
+import { run } from './cli.ts'
+import { mint, POLICY, RESOURCE, type Site, serve, site } from './site.ts'
 
 function ask({ issuer }: Site, assertion: string): Promise<Response> {
   const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
