@@ -25,6 +25,7 @@ export type Recorded = {
   readonly id: string
   readonly outcome: string
   readonly reason: string | null
+  readonly detail: Readonly<Record<string, unknown>>
   readonly evidence: readonly { readonly digest: string | null }[]
 }
 
