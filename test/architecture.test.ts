@@ -127,7 +127,7 @@ test('requests of our own leave through one door', () => {
       [
         'src/net/fetch.ts',
         'src/agent/index.ts',
-        'src/cli/demo.ts',
+        'src/cli/demo/caller.ts',
         'src/cli/probe/caller.ts',
       ].includes(path),
   )

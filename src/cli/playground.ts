@@ -4,6 +4,7 @@
  */
 
 import { resolve } from 'node:path'
+import type { PinPolicy } from '../config/trust.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { renderProblem } from '../problem.ts'
 import { type Running, type RunOptions, run } from './run.ts'
@@ -16,6 +17,8 @@ export const SAMPLE_RESOURCE = 'https://mcp.example.com'
 export type PlaygroundOptions = RunOptions & {
   /** A folder below `policies/`. */
   readonly policies: string
+  /** Whether platform tokens are pinned; not, unless it is said. */
+  readonly pin?: PinPolicy
   /** Ports of the two listeners. */
   readonly port: number
   readonly adminPort: number
@@ -53,7 +56,7 @@ function sampleConfig(
   issuer: string,
   clusterIssuer: string,
   policies: string,
-  { port, adminPort }: PlaygroundOptions,
+  { port, adminPort, pin = 'off' }: PlaygroundOptions,
 ): Config {
   const yaml = `
 issuer: ${issuer}
@@ -66,6 +69,7 @@ trust:
       issuer: ${clusterIssuer}
       environment: production
       jwks: { discovery: true, allowPrivate: true }
+      pin: ${pin}
 resources:
   - audience: ${SAMPLE_RESOURCE}
     scopes: [trades:read, trades:write]

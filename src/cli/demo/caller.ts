@@ -1,0 +1,97 @@
+/** Who asks in the story: over HTTP, like anybody else. And what the operator reads of it afterwards. */
+
+import { ADVICE } from '../../advice.ts'
+import { epochSeconds } from '../../units.ts'
+import { type Playground, packagePath, SAMPLE_RESOURCE } from '../playground.ts'
+import type { StandInPod } from '../standin.ts'
+
+export const SETTLEMENT: StandInPod = { namespace: 'payments', serviceAccount: 'settlement' }
+/** Thursday, 10:15 in Berlin. */
+export const IN_HOURS = Date.parse('2026-11-19T09:15:00Z')
+/** How long a platform token is good, seconds. */
+export const LIFETIME = 600
+
+/** What a caller hears. */
+export type Answer = {
+  readonly status: number
+  readonly requestId: string
+  readonly body: Readonly<Record<string, string | number | undefined>>
+}
+
+/** A platform token as it is asked for. */
+export type Minted = {
+  readonly clock: number
+  readonly audience?: string
+  /** How long ago it was minted, seconds. */
+  readonly age?: number
+}
+
+/** What the kubelet mounts into a pod. */
+export function platformToken(
+  { issuer, cluster }: Playground,
+  pod: StandInPod,
+  { clock, audience = issuer, age = 0 }: Minted,
+): string {
+  return cluster.token(pod, { audience, issuedAt: epochSeconds(clock) - age, lifetime: LIFETIME })
+}
+
+/** Shows a platform token to the broker. @param send what proves a key with it, if the caller has one */
+export async function ask(
+  { issuer }: Playground,
+  assertion: string,
+  scope: string,
+  send: (request: Request) => Promise<Response> = (request) => fetch(request),
+): Promise<Answer> {
+  const body = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    assertion,
+    resource: SAMPLE_RESOURCE,
+    scope,
+  })
+  const response = await send(new Request(`${issuer}/token`, { method: 'POST', body }))
+  const answer = (await response.json()) as Answer['body']
+  const requestId = response.headers.get('x-request-id') ?? ''
+  return { status: response.status, requestId, body: answer }
+}
+
+/** The network of the story: everything is where it is, but the resource server, which is a function. */
+export function network(resource: (request: Request) => Promise<Response>): typeof fetch {
+  return (input, init) => {
+    const request = new Request(input, init)
+    return request.url.startsWith(SAMPLE_RESOURCE) ? resource(request) : fetch(request)
+  }
+}
+
+/** How the operator reads a decision. */
+export type Told = {
+  readonly reason: string
+  readonly advice: string
+  readonly lines: readonly string[]
+}
+
+/** What an operator gets at `GET /decisions/{id}`. */
+export async function explained({ running }: Playground, id: string): Promise<Told> {
+  const response = await fetch(`${running.adminUrl}/decisions/${id}`)
+  const { event, explanation } = (await response.json()) as {
+    event: { reason: keyof typeof ADVICE | null; detail: Record<string, unknown> }
+    explanation: { lines: readonly string[] } | null
+  }
+  const detail = Object.entries(event.detail).map(([name, value]) => `${name}: ${value}`)
+  const { reason } = event
+  return {
+    reason: reason ?? 'issued',
+    advice: reason === null ? '' : ADVICE[reason],
+    lines: (explanation?.lines ?? ['', ...detail]).filter(nearest).map(fromPackage),
+  }
+}
+
+/** Of the policies that came near, the nearest is enough for a story. */
+function nearest(_line: string, index: number, lines: readonly string[]): boolean {
+  const kept = lines.slice(0, index + 1).findLast((line) => !line.startsWith('    '))
+  return kept === undefined || !kept.startsWith('  then: ')
+}
+
+/** A path or a line with one, shorter. */
+export function fromPackage(line: string): string {
+  return line.replace(`${packagePath('.')}/`, '')
+}
