@@ -66,7 +66,7 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   evidence_replayed:
     'This one-time credential was used before. If the client did not, somebody else did.',
   evidence_key_mismatch:
-    'Two callers use one platform token with different keys: one of them has copied it, unless a container lost its key in a restart (keep it with `--key-file`). The detail has both; revoke the evidence, and look at the one that is not yours.',
+    'One platform token is used with two keys: it was copied, or a container lost its key in a restart (keep it with `--key-file`). The detail has both sides, of which the first may be the thief; revoke the evidence.',
   evidence_key_missing:
     'The trust entry has `pin: required`, and the client proved no key. Use DPoP (`countersign token --dpop`) or a client certificate.',
   challenge_unknown:

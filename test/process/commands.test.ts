@@ -16,7 +16,7 @@ test('demo: the whole job, every step as promised', async () => {
   const { code, out, err } = await run('demo')
   assert.equal(code, 0, out + err)
   assert.match(out, /^11 of 11 steps as promised/m)
-  assert.match(out, /evidence_key_mismatch: Two callers use one platform token/)
+  assert.match(out, /evidence_key_mismatch: One platform token is used with two keys/)
   assert.match(out, /timeOfDay < duration\("20h"\) \(is 22h40m\)/)
   assert.doesNotMatch(out, /NOT SO|undefined|\[object/)
 })

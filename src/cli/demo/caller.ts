@@ -78,10 +78,13 @@ export async function explained({ running }: Playground, id: string): Promise<To
   }
   const detail = Object.entries(event.detail).map(([name, value]) => `${name}: ${value}`)
   const { reason } = event
+  // Where policies permitted it, they are not why it was refused.
+  const isTheirs = reason === null || reason.startsWith('policy_')
+  const lines = isTheirs ? (explanation?.lines ?? ['', ...detail]) : ['', ...detail]
   return {
     reason: reason ?? 'issued',
     advice: reason === null ? '' : ADVICE[reason],
-    lines: (explanation?.lines ?? ['', ...detail]).filter(nearest).map(fromPackage),
+    lines: lines.filter(nearest).map(fromPackage),
   }
 }
 
