@@ -163,7 +163,7 @@ suite('a pin', () => {
     const world = stage()
     const proof = { key: 'proof', until: 60 }
     await world.use(holding(OWNER, proof), { ...TOKEN, replay: { policy: 'once', key: 'other' } })
-    await assert.rejects(world.use(holding(THIEF, proof)), { reason: 'evidence_replayed' })
+    await assert.rejects(world.use(holding(THIEF, proof)), { reason: 'proof_replayed' })
     assert.equal(world.pins.size, 0)
   })
 
