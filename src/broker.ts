@@ -203,13 +203,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     meter,
     traces,
     policies,
-    metadata: {
-      issuer: config.issuer,
-      scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
-      assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
-      spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
-      publishedKeys: () => keys.published(seconds()),
-    },
+    metadata: published(config, parts, seconds),
     bodyLimitBytes: config.listen.bodyLimitBytes,
     newId: () => decisionId(world.now()),
     newChallenge: () => parts.challenges.issue(seconds()),
@@ -228,6 +222,21 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       retired = true
       await close()
     },
+  }
+}
+
+/** What discovery says. */
+function published(
+  config: Config,
+  { attestors, keys }: Parts,
+  seconds: () => number,
+): MetadataRoom {
+  return {
+    issuer: config.issuer,
+    scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
+    assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
+    spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
+    publishedKeys: () => keys.published(seconds()),
   }
 }
 

@@ -28,6 +28,7 @@ const NO_METER: Meter = {
   issued() {},
   refused() {},
   ruled() {},
+  pinned() {},
   took() {},
   expose: async () => ({ type: 'text/plain', text: 'countersign_ready 1\n' }),
 }
