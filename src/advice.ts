@@ -17,6 +17,10 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The client sends a second credential. Remove client_secret, the Authorization header, or one assertion.',
   grant_type_unsupported:
     'Use client_credentials with a client_assertion, or the jwt-bearer grant with an assertion.',
+  certificate_malformed:
+    'The certificates of the connection, or the Client-Cert headers of a trusted proxy, are not as they have to be. The detail says which; a proxy forwards DER in base64 between colons (RFC 9440).',
+  certificate_refused:
+    'The client certificate is over, not valid yet, or does not lead to `listen.tls.clientCa`. Renew it, or add the authority that signed it.',
   resource_missing: 'Name the API or MCP server that the token is for in `resource`.',
   resource_repeated: 'Ask for one resource at a time.',
   resource_unknown: 'Add the resource to `resources` in the configuration, or correct the client.',
@@ -107,7 +111,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The client has no nonce yet, and was told one. A client that comes here again and again does not retry as RFC 9449 §8 says.',
   nonce_stale:
     'The nonce is over or none of ours, and the client was told another. Replicas need the same `keys.secret`.',
-  sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
+  sender_unbound:
+    'The resource demands dpop or mtls, which this client did not offer. A certificate counts where `listen.tls.clientCertificates` is `request`; a Client-Cert header, from `listen.trustedProxies` alone.',
   policy_denied:
     'No policy permits this. The explanation names the nearest policies and what was missing.',
   policy_failed: 'A policy could not be evaluated, which denies. Correct the policy that is named.',

@@ -5,10 +5,12 @@ import { ADVICE } from './advice.ts'
 import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
 import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
+import { type ClientAuthorities, certificateJudge } from './clientcertificate.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
 import { type Geo, NO_GEO, openGeo } from './geo.ts'
+import { certificateReader, type ReadCertificates } from './http/certificates.ts'
 import type { MetadataRoom } from './http/metadata.ts'
 import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
@@ -47,6 +49,8 @@ export type World = {
   readonly traces?: Traces
   /** The certificates of the listeners, for the metrics. */
   readonly certificates?: () => readonly CertificateStatus[]
+  /** Whose certificates bind tokens; absent for anybody's. */
+  readonly clientAuthorities?: ClientAuthorities
   /** Policies that are kept already, of the same settings: brokers of one process may share them. */
   readonly policies?: Policies
 }
@@ -68,6 +72,7 @@ export type Broker = {
   readonly metadata: MetadataRoom
   readonly policies: Policies
   readonly bodyLimitBytes: number
+  readonly certificates: ReadCertificates
   /** Null where nothing is traced. */
   readonly traces: Traces | null
   /** A new decision id. */
@@ -188,7 +193,10 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     vouching: parts.vouching,
-    prove: possession(parts.nonces),
+    prove: possession(
+      parts.nonces,
+      certificateJudge(world.clientAuthorities ?? (() => null)),
+    ),
     policies,
     geo,
     keys,
@@ -205,6 +213,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     policies,
     metadata: published(config, parts, seconds),
     bodyLimitBytes: config.listen.bodyLimitBytes,
+    certificates: certificateReader(config.listen),
     newId: () => decisionId(world.now()),
     newChallenge: () => parts.challenges.issue(seconds()),
     newNonce: () => parts.nonces.offer(seconds()),
@@ -237,7 +246,17 @@ function published(
     assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
     spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
     publishedKeys: () => keys.published(seconds()),
+    certificates: certificateUse(config),
   }
+}
+
+/** What certificates are good for here; nothing optional is published before it works. */
+function certificateUse({ listen, trust }: Config): MetadataRoom['certificates'] {
+  const header = listen.trustedProxies.length === 0 ? 'ignore' : listen.clientCertHeader
+  const { asked } = listen.clientCertificates
+  const identify = asked || header === 'identify'
+  const takesSvids = trust.some(({ kind }) => kind === 'spiffe')
+  return { bind: asked || header !== 'ignore', identify: identify && takesSvids }
 }
 
 async function explained(

@@ -7,6 +7,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
+import { type Certificate as Authority, readPem } from '../attestors/certificate.ts'
+import type { Config } from './config.ts'
 import type { Detail } from './refusal.ts'
 import { epochSeconds } from './units.ts'
 
@@ -16,8 +18,29 @@ export type CertificateFiles = {
   readonly setting: string
   readonly cert: string
   readonly key: string
-  /** Who signs the certificates of callers; null where they show none. */
-  readonly clientCa: string | null
+  /** Who signs the certificates of callers, and which setting says so; null where that does not matter. */
+  readonly clientCa: { readonly setting: string; readonly file: string } | null
+}
+
+/** The files of both listeners; null for one without TLS. */
+export function certificateFiles({ listen, admin }: Pick<Config, 'listen' | 'admin'>): {
+  readonly outside: CertificateFiles | null
+  readonly inside: CertificateFiles | null
+} {
+  const { ca } = listen.clientCertificates
+  const by = admin.auth?.by
+  return {
+    outside: listen.tls && {
+      setting: 'listen.tls',
+      ...listen.tls,
+      clientCa: ca === null ? null : { setting: 'listen.tls.clientCa', file: ca },
+    },
+    inside: admin.tls && {
+      setting: 'admin.tls',
+      ...admin.tls,
+      clientCa: by?.kind === 'clientCa' ? { setting: 'admin.auth.clientCa', file: by.file } : null,
+    },
+  }
 }
 
 /** PEM text as a TLS server takes it, and what its first certificate says. */
@@ -25,6 +48,8 @@ export type Certificate = {
   readonly cert: string
   readonly key: string
   readonly ca: string | null
+  /** What `ca` holds, read; null where there is none. */
+  readonly authorities: readonly Authority[] | null
   readonly leaf: X509Certificate
 }
 
@@ -68,7 +93,8 @@ const ATTEMPTS = 5
 export function readCertificate(files: CertificateFiles): Certificate {
   const cert = readText(files.cert, `${files.setting}.cert`)
   const key = readText(files.key, `${files.setting}.key`)
-  const ca = files.clientCa === null ? null : readText(files.clientCa, 'admin.auth.clientCa')
+  const { clientCa } = files
+  const ca = clientCa === null ? null : readText(clientCa.file, clientCa.setting)
   const leaf = parse(() => new X509Certificate(cert), `${files.setting}.cert`, files.cert)
   const privateKey = parse(() => createPrivateKey(key), `${files.setting}.key`, files.key)
   if (!leaf.checkPrivateKey(privateKey)) {
@@ -76,10 +102,13 @@ export function readCertificate(files: CertificateFiles): Certificate {
       `${files.setting}.key: ${files.key} is not the private key of the certificate in ${files.cert}`,
     )
   }
-  if (ca !== null) parse(() => new X509Certificate(ca), 'admin.auth.clientCa', files.clientCa ?? '')
+  const authorities =
+    ca === null || clientCa === null
+      ? null
+      : parse(() => readPem(ca), clientCa.setting, clientCa.file)
   // The rest of the chain, and whatever else the TLS library may not like.
   parse(() => createSecureContext({ cert, key }), files.setting, files.cert)
-  return { cert, key, ca, leaf }
+  return { cert, key, ca, authorities, leaf }
 }
 
 /** Whether a certificate is for a host name or an address. */

@@ -33,7 +33,7 @@ export type Ask = {
   readonly evidence: Evidence
   /** Second evidence of the same workload; null for none. */
   readonly attestation: Evidence | null
-  /** `client_id` as sent. It means something only beside a `client_assertion`. */
+  /** `client_id` as sent. It means something only beside a `client_assertion`, or where a certificate is the credential. */
   readonly clientId: string | null
   /** Every `resource` parameter (RFC 8707), as sent. */
   readonly resources: readonly string[]
@@ -163,7 +163,9 @@ function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepa
 
 function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
-  const named = ask.evidence.carrier === 'client_assertion' ? ask.clientId : null
+  const { carrier } = ask.evidence
+  const authenticates = carrier === 'client_assertion' || carrier === 'certificate'
+  const named = authenticates ? ask.clientId : null
   if (named !== null && named !== identity.uri) {
     throw new Refusal('client_mismatched', { found: printable(named), expected: identity.uri })
   }

@@ -4,6 +4,7 @@
  */
 
 import { hash } from 'node:crypto'
+import type { JudgeCertificates } from './clientcertificate.ts'
 import { proofReader } from './dpop.ts'
 import type { Nonces } from './nonce.ts'
 import type { Sender } from './policy/question.ts'
@@ -28,6 +29,8 @@ export type Proofs = {
    * leaf's key, and nothing else about them.
    */
   readonly certificates: readonly Buffer[]
+  /** Who signed the certificates is judged elsewhere: they are the very credential of the request. */
+  readonly areCredential: boolean
 }
 
 /** The key that a caller has proved, or none. */
@@ -53,10 +56,11 @@ export const UNBOUND: Held = { sender: 'bearer', confirmation: null, proof: null
  * of a proxy on the way, which the caller does not know of. A bad proof is refused, whatever certificate is beside it.
  *
  * @param nonces that proofs have to repeat
+ * @param judge refuses certificates that bind nothing
  */
-export function possession(nonces: Nonces): Prove {
+export function possession(nonces: Nonces, judge: JudgeCertificates): Prove {
   const readProof = proofReader()
-  return ({ dpop, jkt, token, method, url, certificates: [leaf] }, now) => {
+  return ({ dpop, jkt, token, method, url, certificates, areCredential }, now) => {
     if (dpop !== null) {
       const checkNonce = (nonce: string | undefined) => nonces.check(nonce, now)
       const proof = readProof(dpop, { method, url, token, checkNonce }, now)
@@ -67,7 +71,9 @@ export function possession(nonces: Nonces): Prove {
       return { sender: 'dpop', confirmation: { jkt: proof.jkt }, proof }
     }
     if (jkt !== null) throw new Refusal('proof_missing')
+    const [leaf] = certificates
     if (leaf === undefined) return UNBOUND
+    judge(certificates, now, areCredential)
     return { sender: 'mtls', confirmation: { 'x5t#S256': thumbprint(leaf) }, proof: null }
   }
 }

@@ -6,6 +6,7 @@
 /** Which OAuth answer a reason gets. `evidence` depends on the carrier (RFC 6749 §5.2, RFC 7521 §4). */
 export type Answer =
   | 'request'
+  | 'client'
   | 'grant_type'
   | 'evidence'
   | 'target'
@@ -36,6 +37,15 @@ export const REASONS = {
   grant_type_unsupported: {
     answer: 'grant_type',
     sentence: 'This grant type is not supported.',
+  },
+
+  certificate_malformed: {
+    answer: 'client',
+    sentence: 'The client certificate cannot be read.',
+  },
+  certificate_refused: {
+    answer: 'client',
+    sentence: 'The client certificate was not accepted.',
   },
 
   resource_missing: {

@@ -57,13 +57,14 @@ test('a missing file is named, and so is the authority of callers', (t) => {
   const folder = scratch(t)
   const files = filesIn(folder)
   writePair(folder, 'cs.test')
-  const clientCa = join(folder, 'ca.pem')
+  const file = join(folder, 'ca.pem')
+  const clientCa = { setting: 'listen.tls.clientCa', file }
   assert.throws(() => readCertificate({ ...files, clientCa }), {
-    message: /^admin\.auth\.clientCa: .*ca\.pem cannot be read \(ENOENT\)$/,
+    message: /^listen\.tls\.clientCa: .*ca\.pem cannot be read \(ENOENT\)$/,
   })
-  writeFileSync(clientCa, 'none')
+  writeFileSync(file, 'none')
   assert.throws(() => readCertificate({ ...files, clientCa }), {
-    message: /^admin\.auth\.clientCa: .* holds no usable PEM$/,
+    message: /^listen\.tls\.clientCa: .* holds no usable PEM$/,
   })
 })
 

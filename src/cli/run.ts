@@ -5,12 +5,23 @@ import type { FastifyInstance } from 'fastify'
 import { clusterApi } from '../../attestors/kubernetes/client.ts'
 import { streamSink } from '../audit.ts'
 import { type Broker, createBroker } from '../broker.ts'
-import { type CertificateFiles, type KeptCertificate, keepCertificate } from '../certificate.ts'
-import type { AdminConfig, TlsConfig } from '../config/admin.ts'
+import {
+  type CertificateFiles,
+  certificateFiles,
+  type KeptCertificate,
+  keepCertificate,
+} from '../certificate.ts'
+import type { AdminConfig } from '../config/admin.ts'
 import type { Config } from '../config.ts'
 import { type Access, type Authenticator, byCertificate } from '../http/access.ts'
 import { byTokenReview } from '../http/reviewed.ts'
-import { adminServer, publicServer, renewCertificate } from '../http/server.ts'
+import {
+  type Asks,
+  adminAsks,
+  adminServer,
+  publicServer,
+  renewCertificate,
+} from '../http/server.ts'
 import { createLogger } from '../log.ts'
 import { createDoor } from '../net/fetch.ts'
 import { systemTimers, type Timers } from '../net/timers.ts'
@@ -59,8 +70,9 @@ export async function run(config: Config, options: RunOptions): Promise<Running>
     for (const one of ends.splice(0).reverse()) await one()
   }
   try {
-    const outsideTls = keep('listen.tls', config.listen.tls, null, warn, ends)
-    const insideTls = keep('admin.tls', config.admin.tls, callersOf(config.admin), warn, ends)
+    const files = certificateFiles(config)
+    const outsideTls = keep(files.outside, warn, ends)
+    const insideTls = keep(files.inside, warn, ends)
     const kept = [outsideTls, insideTls].filter((certificate) => certificate !== null)
     const traces = await tracesOf(config, options, warn, ends)
     const broker = await createBroker(config, {
@@ -69,14 +81,18 @@ export async function run(config: Config, options: RunOptions): Promise<Running>
       auditSink: streamSink(options.auditStream),
       warn,
       certificates: () => kept.map((certificate) => certificate.status()),
+      clientAuthorities: () => outsideTls?.current().authorities ?? null,
       ...(traces !== null && { traces }),
     })
     ends.push(() => broker.close())
-    const { host, port, trustedProxies } = config.listen
+    const { host, port, trustedProxies, clientCertHeader, clientCertificates } = config.listen
+    const asks: Asks = clientCertificates.asked ? 'anyone' : 'nobody'
     const outside = publicServer(broker, {
       logger,
       trustedProxies,
       tls: outsideTls?.current() ?? null,
+      asks,
+      forwarded: trustedProxies.length > 0 && clientCertHeader !== 'ignore',
     })
     const inside = adminServer(broker, {
       logger,
@@ -93,8 +109,8 @@ export async function run(config: Config, options: RunOptions): Promise<Running>
       await end()
     }
     let closed: Promise<void> | undefined
-    outsideTls?.watch((certificate) => renewCertificate(outside, certificate))
-    insideTls?.watch((certificate) => renewCertificate(inside, certificate))
+    outsideTls?.watch((certificate) => renewCertificate(outside, certificate, asks))
+    insideTls?.watch((certificate) => renewCertificate(inside, certificate, adminAsks(certificate)))
     return {
       broker,
       publicUrl: urlOf(outside, outsideTls),
@@ -111,20 +127,14 @@ export async function run(config: Config, options: RunOptions): Promise<Running>
 }
 
 function keep(
-  setting: string,
-  files: TlsConfig | null,
-  clientCa: CertificateFiles['clientCa'],
+  files: CertificateFiles | null,
   warn: (detail: Detail, sentence: string) => void,
   ends: Ends,
 ): KeptCertificate | null {
   if (files === null) return null
-  const kept = keepCertificate({ setting, ...files, clientCa }, { warn })
+  const kept = keepCertificate(files, { warn })
   ends.push(() => kept.close())
   return kept
-}
-
-function callersOf({ auth }: AdminConfig): string | null {
-  return auth?.by.kind === 'clientCa' ? auth.by.file : null
 }
 
 async function tracesOf(

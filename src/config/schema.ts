@@ -14,7 +14,7 @@ import type { PinPolicy } from './trust.ts'
 
 /** What stands where a setting is left out. */
 export const DEFAULTS = {
-  listen: { host: '0.0.0.0', port: 8443, bodyLimit: '64KiB' },
+  listen: { host: '0.0.0.0', port: 8443, bodyLimit: '64KiB', clientCertHeader: 'bind' },
   rotateEvery: '30d',
   retention: '7d',
   maxTtl: '15m',
@@ -29,7 +29,22 @@ const listen = Type.Object(
     port: Type.Optional(port(DEFAULTS.listen.port)),
     tls: Type.Optional(
       Type.Object(
-        { cert: filePath('Certificate chain'), key: filePath('Its private key') },
+        {
+          cert: filePath('Certificate chain'),
+          key: filePath('Its private key'),
+          clientCertificates: Type.Optional(
+            Type.Enum(['off', 'request'], {
+              default: 'off',
+              description:
+                'request: asks callers for a certificate, and binds their tokens to it (RFC 8705); who has none is served all the same',
+            }),
+          ),
+          clientCa: Type.Optional(
+            filePath(
+              'Only certificates of these authorities bind tokens (PEM); others are refused. Without: any that its caller holds the key of. X.509-SVIDs are judged by the bundle of their trust domain. Implies clientCertificates: request',
+            ),
+          ),
+        },
         {
           ...strict,
           description:
@@ -47,7 +62,14 @@ const listen = Type.Object(
     trustedProxies: Type.Optional(
       Type.Array(Type.String(), {
         maxItems: 64,
-        description: 'CIDRs whose X-Forwarded-For is believed',
+        description: 'CIDRs whose X-Forwarded-For and Client-Cert are believed',
+      }),
+    ),
+    clientCertHeader: Type.Optional(
+      Type.Enum(['bind', 'identify', 'ignore'], {
+        default: DEFAULTS.listen.clientCertHeader,
+        description:
+          'What Client-Cert (RFC 9440) from trustedProxies is good for: bind tokens; identify: show X.509-SVIDs too, where every one of these proxies removes the header from what it receives; ignore: nothing',
       }),
     ),
     linger: Type.Optional(

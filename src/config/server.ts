@@ -17,10 +17,23 @@ export type ListenConfig = {
   readonly tls: TlsConfig | null
   /** The longest form that the token endpoint reads, bytes. */
   readonly bodyLimitBytes: number
-  /** CIDRs whose X-Forwarded-For is believed. */
+  readonly clientCertificates: ClientCertificates
+  /** CIDRs whose X-Forwarded-For and Client-Cert are believed. */
   readonly trustedProxies: readonly string[]
+  /**
+   * What Client-Cert (RFC 9440) from them is good for. A proxy that does not know the header lets everybody's pass: a
+   * lie then binds a token to a key that its liar does not hold, which is harmless; as a credential it would not be.
+   */
+  readonly clientCertHeader: 'bind' | 'identify' | 'ignore'
   /** How long requests are still served once the broker is told to stop. */
   readonly lingerSeconds: number
+}
+
+/** Whether our own TLS listener asks callers for certificates. */
+export type ClientCertificates = {
+  readonly asked: boolean
+  /** Path of the only authorities whose certificates bind tokens, PEM; null for any. */
+  readonly ca: string | null
 }
 
 /** Signing keys. */
@@ -127,7 +140,41 @@ function readListen(raw: RawSettings['listen'], issuer: string, find: Findings):
     linger === undefined
       ? 0
       : boundedSeconds(linger, { least: '1s', most: '5m' }, [...at, 'linger'], find)
-  return { host, port, tls, bodyLimitBytes, trustedProxies, lingerSeconds }
+  return {
+    host,
+    port,
+    tls: tls && { cert: tls.cert, key: tls.key },
+    clientCertificates: readClientCertificates(tls, [...at, 'tls'], find),
+    bodyLimitBytes,
+    trustedProxies,
+    clientCertHeader: readHeaderTrust(raw, trustedProxies, at, find),
+    lingerSeconds,
+  }
+}
+
+function readClientCertificates(
+  tls: NonNullable<RawSettings['listen']>['tls'] | null,
+  at: SettingPath,
+  find: Findings,
+): ClientCertificates {
+  const { clientCertificates: wish, clientCa: ca = null } = tls ?? {}
+  if (ca !== null && wish === 'off') {
+    find.error([...at, 'clientCertificates'], 'is off, which contradicts clientCa')
+  }
+  return { asked: ca !== null || wish === 'request', ca }
+}
+
+function readHeaderTrust(
+  raw: RawSettings['listen'],
+  trustedProxies: readonly string[],
+  at: SettingPath,
+  find: Findings,
+): ListenConfig['clientCertHeader'] {
+  const wish = find.part(raw, at, 'clientCertHeader')
+  if (wish !== undefined && trustedProxies.length === 0 && find.sound([...at, 'trustedProxies'])) {
+    find.error([...at, 'clientCertHeader'], 'has a meaning only with trustedProxies')
+  }
+  return wish ?? DEFAULTS.listen.clientCertHeader
 }
 
 function readKeys(

@@ -23,6 +23,7 @@ const RETRY_AFTER_SECONDS = 5
 
 const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
   request: { status: 400, error: 'invalid_request' },
+  client: { status: 401, error: 'invalid_client' },
   grant_type: { status: 400, error: 'unsupported_grant_type' },
   target: { status: 400, error: 'invalid_target' },
   scope: { status: 400, error: 'invalid_scope' },
@@ -100,7 +101,9 @@ function asRefusal(error: FastifyError | Error): Refusal | null {
   return reason === undefined ? null : new Refusal(reason, { problem: error.message })
 }
 
-function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' {
+/** A request whose form has neither shows what it has in its connection. */
+function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' | 'certificate' {
   const form = request.body as Form | undefined
-  return form?.one('client_assertion') === undefined ? 'assertion' : 'client_assertion'
+  if (form?.one('client_assertion') !== undefined) return 'client_assertion'
+  return form?.one('assertion') === undefined ? 'certificate' : 'assertion'
 }

@@ -1,10 +1,13 @@
-/** What a request shows of its caller's keys: the `DPoP` header, and the certificates of its connection. */
+/** What a request shows of its caller's keys: the `DPoP` header, and its client's certificates. */
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Proofs } from '../possession.ts'
 
 /** What a request says of its proof elsewhere. */
 type Beside = {
+  /** Those of its client, as `certificates.ts` has read them; and whether they are the credential itself. */
+  readonly certificates?: readonly Buffer[]
+  readonly areCredential?: boolean
   /** The parameter `dpop_jkt`. */
   readonly jkt?: string | undefined
   /** The access token that the caller shows. */
@@ -18,17 +21,18 @@ type Beside = {
 export function readProofs(
   { headers, method }: FastifyRequest,
   url: string,
-  { jkt, token }: Beside = {},
+  { certificates = [], jkt, token, areCredential = false }: Beside = {},
 ): Proofs | null {
   const { dpop } = headers
-  if (dpop === undefined && jkt === undefined) return null
+  if (dpop === undefined && jkt === undefined && certificates.length === 0) return null
   return {
     dpop: dpop === undefined ? null : String(dpop),
     jkt: jkt ?? null,
     token: token ?? null,
     method,
     url,
-    certificates: [],
+    certificates,
+    areCredential,
   }
 }
 

@@ -13,6 +13,7 @@ import type { Broker } from '../broker.ts'
 import type { Certificate } from '../certificate.ts'
 import type { Access } from './access.ts'
 import { adminRoutes } from './admin.ts'
+import { MAX_FORWARDED_HEADER_BYTES } from './certificates.ts'
 import { answerError } from './errors.ts'
 import { countersign } from './plugin.ts'
 
@@ -23,6 +24,7 @@ const REQUEST_TIMEOUT_MS = 15_000
 /** How often Node looks for connections past those limits; its default of 30 s would make them 30 s. */
 const CHECK_EVERY_MS = 1_000
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** How the public listener is reached. */
 export type ListenerOptions = {
@@ -31,7 +33,17 @@ export type ListenerOptions = {
   readonly trustedProxies: readonly string[]
   /** Null for plain HTTP. */
   readonly tls: Certificate | null
+  /** Of whom a certificate is asked. Left out: of nobody. */
+  readonly asks?: Asks
+  /** Whether proxies forward certificates in headers, which are long. Left out: none does. */
+  readonly forwarded?: boolean
 }
+
+/**
+ * Of whom a listener asks a certificate in the handshake. Of `anyone`: who shows none, or one that nobody signed, is
+ * served all the same. Of `known` callers: one by the authority in `Certificate.ca`, or there is no connection.
+ */
+export type Asks = 'nobody' | 'anyone' | 'known'
 
 /** How the admin listener is reached, and by whom. */
 export type AdminOptions = {
@@ -57,28 +69,42 @@ export function publicServer(broker: Broker, options: ListenerOptions): FastifyI
 /** Builds the admin server: metrics and decisions. */
 export function adminServer(broker: Broker, options: AdminOptions): FastifyInstance {
   const { logger, tls, access } = options
-  const app = bare({ logger, trustedProxies: [], tls }, broker.retired)
+  const app = bare({ logger, trustedProxies: [], tls, asks: adminAsks(tls) }, broker.retired)
   adminRoutes(app, broker, access)
   return app
 }
 
-/** Handshakes from now on use this certificate; open connections stay as they are. */
-export function renewCertificate(app: FastifyInstance, certificate: Certificate): void {
-  if (app.server instanceof Server) app.server.setSecureContext(secured(certificate))
+/** The admin listener asks where an authority is named for its callers. */
+export function adminAsks(tls: Certificate | null): Asks {
+  return tls === null || tls.ca === null ? 'nobody' : 'known'
 }
 
-/** A caller that shows a certificate is verified in each handshake: a resumed session would skip that. */
-function secured({ cert, key, ca }: Certificate) {
-  if (ca === null) return { cert, key }
-  return { cert, key, ca, secureOptions: constants.SSL_OP_NO_TICKET }
+/** Handshakes from now on use this certificate; open connections stay as they are. */
+export function renewCertificate(app: FastifyInstance, certificate: Certificate, asks: Asks): void {
+  if (app.server instanceof Server) app.server.setSecureContext(secured(certificate, asks))
+}
+
+/**
+ * A caller that shows a certificate proves its key in each handshake: a resumed session would skip that. Of `anyone`
+ * the request judges the certificate, so that here nobody does: no list of authorities, which is neither the system's
+ * nor told to callers, who would keep back what is not on it.
+ */
+function secured({ cert, key, ca }: Certificate, asks: Asks) {
+  const pair = { cert, key, minVersion: 'TLSv1.2' } as const
+  if (asks === 'nobody') return pair
+  return {
+    ...pair,
+    ca: asks === 'known' ? (ca ?? []) : [],
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  }
 }
 
 function bare(
-  { logger, trustedProxies, tls }: ListenerOptions,
+  { logger, trustedProxies, tls, asks = 'nobody', forwarded = false }: ListenerOptions,
   retired: () => boolean,
 ): FastifyInstance {
   const http = {
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: forwarded ? MAX_FORWARDED_HEADER_BYTES : MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_EVERY_MS,
   }
@@ -103,7 +129,15 @@ function bare(
     },
     ...(tls === null
       ? { http }
-      : { https: { ...http, ...secured(tls), requestCert: tls.ca !== null } }),
+      : {
+          https: {
+            ...http,
+            ...secured(tls, asks),
+            handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+            requestCert: asks !== 'nobody',
+            rejectUnauthorized: asks === 'known',
+          },
+        }),
   }) as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   drainConnections(app, retired)

@@ -3,11 +3,12 @@
  * token are read into the same Ask, so that both lead to the same workload.
  */
 
-import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
+import { plainAddress } from './address.ts'
+import type { ReadCertificates, ShownCertificates } from './certificates.ts'
 import { allowAnyOrigin } from './cors.ts'
 import { type Form, parseForm } from './form.ts'
 import { postOnly } from './methods.ts'
@@ -40,6 +41,11 @@ const ATTESTATION_TYPES: ReadonlyMap<string, string> = new Map([
   ['urn:x-countersign:attestation-type:nitro', 'nitro'],
 ])
 
+/** SPIFFE client authentication by X.509-SVID: whoever names itself so is who its certificate says it is. */
+const SPIFFE_ID = /^spiffe:\/\//
+/** As `attestors/spiffe/x509.ts` takes it: base64 of the DER, leaf first, joined by dots. */
+const X509_SVID = { carrier: 'certificate', format: 'x509-svid' } as const
+
 const FORM = 'application/x-www-form-urlencoded'
 const MAX_SCOPES = 32
 const MAX_SCOPE_CHARACTERS = 256
@@ -56,6 +62,7 @@ export type TokenRoom = {
   readonly bodyLimitBytes: number
   /** The URL of this endpoint as published. */
   readonly endpoint: string
+  readonly certificates: ReadCertificates
   readonly exchange: (ask: Ask) => Promise<Issued>
   /** What the next DPoP proof has to repeat. */
   readonly newNonce: () => string
@@ -73,7 +80,7 @@ export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom):
     if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })
     inFlight += 1
     try {
-      const issued = await room.exchange(readAsk(request, room.endpoint))
+      const issued = await room.exchange(readAsk(request, room))
       room.meter.issued()
       return successBody(issued)
     } finally {
@@ -89,7 +96,7 @@ export function parseFormBody(_request: FastifyRequest, body: string): Promise<F
   return new Promise((resolve) => resolve(parseForm(body)))
 }
 
-function readAsk(request: FastifyRequest, endpoint: string): Ask {
+function readAsk(request: FastifyRequest, room: TokenRoom): Ask {
   if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== FORM) {
     throw new Refusal('form_malformed', { problem: `the content type is not ${FORM}` })
   }
@@ -98,26 +105,31 @@ function readAsk(request: FastifyRequest, endpoint: string): Ask {
   }
   const form = request.body as Form
   const grantType = need(form, 'grant_type')
+  const shown = room.certificates(request)
+  const evidence = readEvidence(form, grantType, request, shown)
   return {
     id: request.id,
     grantType,
-    evidence: readEvidence(form, grantType, request),
+    evidence,
     attestation: readAttestation(form),
     clientId: form.one('client_id') ?? null,
     resources: form.all('resource'),
     scopes: readScopes(form.one('scope')),
-    sourceIp: sourceIp(request.ip),
-    proofs: readProofs(request, endpoint, { jkt: form.one('dpop_jkt') }),
+    sourceIp: plainAddress(request.ip),
+    proofs: readProofs(request, room.endpoint, {
+      certificates: shown.chain,
+      areCredential: evidence.carrier === 'certificate',
+      jkt: form.one('dpop_jkt'),
+    }),
   }
 }
 
-/** A socket that also takes IPv6 shows IPv4 callers as mapped (RFC 4291 §2.5.5.2); policies name them as IPv4. */
-function sourceIp(address: string): string | null {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
-  return isIP(plain) === 0 ? null : plain
-}
-
-function readEvidence(form: Form, grantType: string, request: FastifyRequest): Evidence {
+function readEvidence(
+  form: Form,
+  grantType: string,
+  request: FastifyRequest,
+  shown: ShownCertificates,
+): Evidence {
   // RFC 6749 §2.3: one method of client authentication a request. We issue no secrets at all.
   if (request.headers.authorization !== undefined || form.one('client_secret') !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: 'a client secret is not used here' })
@@ -130,8 +142,19 @@ function readEvidence(form: Form, grantType: string, request: FastifyRequest): E
   if (form.one(other) !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: `${carrier} and ${other} together` })
   }
+  if (carrier === 'client_assertion' && isSvid(form, shown)) {
+    const value = shown.chain.map((der) => der.toString('base64')).join('.')
+    return { role: 'workload', ...X509_SVID, value }
+  }
   const said = carrier === 'client_assertion' ? assertionType(form) : {}
   return { role: 'workload', carrier, value: need(form, carrier), ...said }
+}
+
+/** draft-ietf-oauth-spiffe-client-auth §3.2: no assertion, a certificate, and the SPIFFE ID as `client_id`. */
+function isSvid(form: Form, { chain, identifies }: ShownCertificates): boolean {
+  const isAsserted = form.one('client_assertion') ?? form.one('client_assertion_type')
+  if (isAsserted !== undefined || chain.length === 0) return false
+  return identifies && SPIFFE_ID.test(form.one('client_id') ?? '')
 }
 
 /** Second evidence goes with either carrier. */

@@ -27,8 +27,10 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
       host: '0.0.0.0',
       port: 8443,
       tls: { cert: '/etc/countersign/tls/tls.crt', key: '/run/tls/tls.key' },
+      clientCertificates: { asked: true, ca: '/etc/countersign/tls/clients.pem' },
       bodyLimitBytes: 131_072,
       trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+      clientCertHeader: 'bind',
       lingerSeconds: 0,
     },
     admin: { host: '127.0.0.1', port: 9443, tls: null, hosts: [], auth: null },
@@ -116,8 +118,10 @@ test('what is left out has the defaults of design.md', () => {
       host: '0.0.0.0',
       port: 8443,
       tls: null,
+      clientCertificates: { asked: false, ca: null },
       bodyLimitBytes: 65_536,
       trustedProxies: [],
+      clientCertHeader: 'bind',
       lingerSeconds: 0,
     },
     admin: { host: '127.0.0.1', port: 9443, tls: null, hosts: [], auth: null },
@@ -224,6 +228,26 @@ for (const [what, part, by] of [
     config(swap(part, by))
   })
 }
+
+test('what the headers of trusted proxies are good for can be said', () => {
+  const proxies = 'trustedProxies: [10.0.0.0/8, "fd00::/8"]'
+  for (const wish of ['bind', 'identify', 'ignore'] as const) {
+    const { listen } = config(swap(proxies, `${proxies}\n  clientCertHeader: ${wish}`))
+    assert.equal(listen.clientCertHeader, wish)
+  }
+})
+
+test('certificates are asked for by either setting', () => {
+  const asked = (settings: string) => {
+    const { listen } = config(
+      swap('clientCertificates: request, clientCa: tls/clients.pem', settings),
+    )
+    return listen.clientCertificates
+  }
+  assert.deepEqual(asked('clientCertificates: request'), { asked: true, ca: null })
+  assert.deepEqual(asked('clientCa: /ca.pem'), { asked: true, ca: '/ca.pem' })
+  assert.deepEqual(asked('clientCertificates: off'), { asked: false, ca: null })
+})
 
 test('an admin listener beyond loopback, with callers known by token or by certificate', () => {
   const admin = (auth: string) =>

@@ -13,7 +13,7 @@ issuer: https://countersign.example.com
 listen:
   host: 0.0.0.0
   port: 8443
-  tls: { cert: tls/tls.crt, key: /run/tls/tls.key }
+  tls: { cert: tls/tls.crt, key: /run/tls/tls.key, clientCertificates: request, clientCa: tls/clients.pem }
   bodyLimit: 128KiB
   trustedProxies: [10.0.0.0/8, "fd00::/8"]
 admin: { host: 127.0.0.1, port: 9443 }

@@ -180,6 +180,7 @@ test('more requests than may wait at one time are asked to come back, until one 
     meter,
     bodyLimitBytes: 65_536,
     endpoint: 'https://as.example/token',
+    certificates: () => ({ chain: [], identifies: false }),
   })
   const send = () =>
     app.inject({

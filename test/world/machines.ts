@@ -7,6 +7,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { type AuditEvent, auditTo } from '../../src/audit.ts'
 import { challenges } from '../../src/challenge.ts'
+import { certificateJudge } from '../../src/clientcertificate.ts'
 import { type Ask, exchange, type Issued, type Rooms } from '../../src/exchange.ts'
 import { NO_GEO } from '../../src/geo.ts'
 import type { Attestor, Carrier, SecondEvidence } from '../../src/identity.ts'
@@ -105,7 +106,7 @@ export async function startMachines(t: TestContext) {
         },
       ],
     ]),
-    prove: possession(nonces(SECRET, randomBytes)),
+    prove: possession(nonces(SECRET, randomBytes), certificateJudge(() => null)),
     vouching: vouching([taking], new Map(), ours),
     policies: broker.policies,
     geo: NO_GEO,

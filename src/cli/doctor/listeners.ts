@@ -1,6 +1,6 @@
 /** `countersign doctor` on what callers meet: the certificates of the listeners, and whoever answers at the issuer. */
 
-import { type Certificate, covers, readCertificate } from '../../certificate.ts'
+import { type Certificate, certificateFiles, covers, readCertificate } from '../../certificate.ts'
 import type { Config } from '../../config.ts'
 import { type Door, DoorError } from '../../net/fetch.ts'
 import { epochSeconds } from '../../units.ts'
@@ -13,18 +13,12 @@ const DAY_SECONDS = 86_400
 
 /** Every certificate of the configuration. @param now epoch seconds */
 export function examineCertificates(config: Config, now: number): readonly Finding[] {
-  const { listen, admin, issuer } = config
-  const found: Finding[] = []
-  if (listen.tls !== null) {
-    const files = { setting: 'listen.tls', ...listen.tls, clientCa: null }
-    found.push(...examineCertificate(files, new URL(issuer).hostname, now))
-  }
-  if (admin.tls !== null) {
-    const clientCa = admin.auth?.by.kind === 'clientCa' ? admin.auth.by.file : null
-    const files = { setting: 'admin.tls', ...admin.tls, clientCa }
-    found.push(...examineCertificate(files, null, now))
-  }
-  return found
+  const { outside, inside } = certificateFiles(config)
+  const { hostname } = new URL(config.issuer)
+  return [
+    ...(outside === null ? [] : examineCertificate(outside, hostname, now)),
+    ...(inside === null ? [] : examineCertificate(inside, null, now)),
+  ]
 }
 
 function examineCertificate(
