@@ -5,11 +5,18 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { type CertificateSource, certified } from './certified.ts'
 import { ask, discover, type Endpoints, type Send } from './endpoints.ts'
 import { AgentError } from './failure.ts'
 import type { AgentKey } from './key.ts'
 import { proving } from './proof.ts'
 
+export {
+  type CertificateSource,
+  type ClientCertificate,
+  certificateFiles,
+  certificateIdentity,
+} from './certified.ts'
 export { type AgentKey, freshKey, keyFile } from './key.ts'
 export { callerIdentity, webIdentity } from './sources/aws.ts'
 export { azure, azureMachine } from './sources/azure.ts'
@@ -36,6 +43,9 @@ export type Assertion = {
   readonly attestation?: { readonly type: string; readonly value: string }
 }
 
+/** The certificate of the connection is the credential, and this the name in it: an X.509-SVID. */
+export type Certified = { readonly clientId: string }
+
 /** What an agent is told once, by its deployment. */
 export type AgentOptions = {
   /** The broker's issuer identifier, exactly. */
@@ -44,12 +54,17 @@ export type AgentOptions = {
   readonly resource: string
   readonly scopes?: readonly string[]
   /** Reads the platform's credential, anew for each token. Default: `kubernetes()`. */
-  readonly source?: () => Promise<string | Assertion>
+  readonly source?: () => Promise<string | Assertion | Certified>
   /**
    * The key that tokens are bound to (RFC 9449): without it a stolen token is of no use. `keyFile(path)` where a
    * restarted container has to find it again, else `freshKey()`. Absent: bearer tokens.
    */
   readonly dpop?: AgentKey
+  /**
+   * The certificate that tokens are bound to (RFC 8705): shown to the broker and to the resource in every connection,
+   * in place of `fetch`.
+   */
+  readonly certificate?: CertificateSource
   readonly fetch?: typeof fetch
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -94,7 +109,8 @@ export function kubernetes(path: string = DEFAULT_TOKEN_FILE): () => Promise<str
 
 /** @throws AgentError from every method when the broker refuses or cannot be reached */
 export function agent(options: AgentOptions): Agent {
-  const http = options.fetch ?? fetch
+  const { certificate } = options
+  const http = certificate === undefined ? (options.fetch ?? fetch) : certified(certificate)
   const now = options.now ?? Date.now
   const source = options.source ?? kubernetes()
   const { dpop } = options
@@ -105,11 +121,13 @@ export function agent(options: AgentOptions): Agent {
   let asking: Promise<string> | undefined
 
   async function request(): Promise<TokenResponse> {
+    // First: were it to fail while the broker is asked, nobody would hear of the broker's failure.
+    const credential = shown(await source())
     endpoints ??= discover(options.issuer, http).catch((error) => {
       endpoints = undefined
       throw error
     })
-    const form = new URLSearchParams({ ...shown(await source()), resource: options.resource })
+    const form = new URLSearchParams({ ...credential, resource: options.resource })
     if (options.scopes?.length) form.set('scope', options.scopes.join(' '))
     const { token: endpoint } = await endpoints
     const send: Send = toBroker ? (url, init) => toBroker(new Request(url, init), null) : http
@@ -161,8 +179,11 @@ export function agent(options: AgentOptions): Agent {
 }
 
 /** A JWT alone goes as an assertion, everything else by its own type (RFC 7521 §4). */
-function shown(credential: string | Assertion): Record<string, string> {
+function shown(credential: string | Assertion | Certified): Record<string, string> {
   if (typeof credential === 'string') return { grant_type: JWT_BEARER, assertion: credential }
+  if ('clientId' in credential) {
+    return { grant_type: CLIENT_CREDENTIALS, client_id: credential.clientId }
+  }
   const { type, assertion, attestation } = credential
   return {
     grant_type: CLIENT_CREDENTIALS,

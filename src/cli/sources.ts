@@ -5,7 +5,13 @@
  */
 
 import { existsSync } from 'node:fs'
-import { type AgentOptions, DEFAULT_TOKEN_FILE, kubernetes } from '../agent/index.ts'
+import {
+  type AgentOptions,
+  type CertificateSource,
+  certificateIdentity,
+  DEFAULT_TOKEN_FILE,
+  kubernetes,
+} from '../agent/index.ts'
 import { callerIdentity, webIdentity } from '../agent/sources/aws.ts'
 import { azure, azureMachine } from '../agent/sources/azure.ts'
 import { gcp } from '../agent/sources/gcp.ts'
@@ -19,6 +25,8 @@ export type Wanted = {
   /** For whom the credential is asked. */
   readonly audience: string
   readonly tokenFile: string | undefined
+  /** What the connection shows; null for nothing. */
+  readonly certificate: CertificateSource | null
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -74,6 +82,14 @@ const SOURCES: Readonly<Record<string, Source>> = {
     doc: 'a signed GetCallerIdentity of the AWS role; AWS_REGION names the endpoint',
     found: () => false,
     make: ({ env, issuer }) => callerIdentity({ issuer, region: needed(env, 'AWS_REGION') }),
+  },
+  'x509-svid': {
+    doc: 'the certificate of --cert and --key itself, an X.509-SVID',
+    found: () => false,
+    make: ({ certificate }) => {
+      if (certificate !== null) return certificateIdentity(certificate)
+      throw new UsageError('--source x509-svid needs --cert and --key')
+    },
   },
   azure: {
     doc: 'the managed identity; --audience is the application ID URI, AZURE_CLIENT_ID names an identity',

@@ -1,6 +1,6 @@
 /** `countersign token`: the platform's credential in, an access token on standard output. */
 
-import { AgentError, agent, keyFile } from '../agent/index.ts'
+import { AgentError, agent, certificateFiles, keyFile } from '../agent/index.ts'
 import { type Command, parseOptions, required, UsageError } from './command.ts'
 import { detected, SOURCES_USAGE, sourceOf } from './sources.ts'
 
@@ -16,6 +16,8 @@ ${SOURCES_USAGE}
   --token-file FILE    a projected token
   --dpop               bind the token to a key (RFC 9449): whoever uses it has to prove that key
   --key-file FILE      the key for --dpop; made on first use, readable by its owner alone
+  --cert FILE          show this certificate, which the token is bound to (RFC 8705); with --key
+  --key FILE           its private key
   --json               print the whole token response`,
 
   async run(args, terminal) {
@@ -29,12 +31,16 @@ ${SOURCES_USAGE}
         'token-file': { type: 'string' },
         dpop: { type: 'boolean', default: false },
         'key-file': { type: 'string' },
+        cert: { type: 'string' },
+        key: { type: 'string' },
         json: { type: 'boolean', default: false },
       },
     })
     const issuer = required(values.issuer, '--issuer')
+    const certificate = certificateOf(values.cert, values.key)
     const wanted = {
       issuer,
+      certificate,
       audience: values.audience ?? issuer,
       tokenFile: values['token-file'],
       env: terminal.env,
@@ -45,7 +51,10 @@ ${SOURCES_USAGE}
     const asked = { issuer, resource, scopes: values.scope ?? [], source, now }
     const path = keyPath(values.dpop, values['key-file'])
     try {
-      const bound = path === null ? {} : { dpop: keyFile(path) }
+      const bound = {
+        ...(path !== null && { dpop: keyFile(path) }),
+        ...(certificate !== null && { certificate }),
+      }
       const response = await agent({ ...asked, ...bound }).request()
       terminal.out(values.json ? JSON.stringify(response) : response.access_token)
       return 0
@@ -56,6 +65,12 @@ ${SOURCES_USAGE}
       return 1
     }
   },
+}
+
+/** @returns null where none is shown @throws UsageError for one file without the other */
+function certificateOf(cert: string | undefined, key: string | undefined) {
+  if (cert === undefined && key === undefined) return null
+  return certificateFiles(required(cert, '--cert'), required(key, '--key'))
 }
 
 /**

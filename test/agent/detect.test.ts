@@ -9,6 +9,7 @@ const wantedOf = (env: Wanted['env'], tokenFile?: string): Wanted => ({
   issuer: 'https://as.example',
   audience: 'https://as.example',
   tokenFile,
+  certificate: null,
   env,
 })
 
