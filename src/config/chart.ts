@@ -54,6 +54,12 @@ const TLS = closed(
       'A ConfigMap with ca.crt, for the probers, where the authority is private',
     ),
     extraNames: words('selfSigned, certManager: further DNS names'),
+    clientCertificates: Type.Enum(['off', 'request'], {
+      description: 'request: callers may show a certificate, which their tokens are bound to',
+    }),
+    clientCaConfigMap: objectName(
+      'A ConfigMap with ca.crt: only certificates of these authorities bind. Empty: any does',
+    ),
     certManager: closed({
       issuerRef: closed({
         group: text('API group of the issuer'),

@@ -54,6 +54,15 @@ const PROPERTIES: readonly Row[] = [
     },
   ],
   [
+    'callers are asked for certificates, of the authorities that are named',
+    { tls: { clientCertificates: 'request', clientCaConfigMap: 'clients' } },
+    (objects) => {
+      assert.match(settings(objects), /clientCertificates: request/)
+      assert.match(settings(objects), /clientCa: \/etc\/countersign\/clients\/ca\.crt/)
+      assert.ok(names(deployment(objects)['spec'].template.spec.volumes).includes('client-ca'))
+    },
+  ],
+  [
     'an autoscaler owns the number of replicas',
     { ...POSTGRES, autoscaling: { enabled: true } },
     (objects) => {

@@ -31,6 +31,10 @@ const MATRIX: Readonly<Record<string, Values>> = {
   'an issuer with port and path': { issuer: 'https://countersign.example.com:8443/eu' },
   'own certificate': { tls: { mode: 'existingSecret', existingSecret: 'mine' } },
   'cert-manager': { tls: { mode: 'certManager', certManager: { issuerRef: { name: 'ca' } } } },
+  'client certificates': { tls: { clientCertificates: 'request' } },
+  'client certificates of some authorities': {
+    tls: { clientCertificates: 'request', clientCaConfigMap: 'clients' },
+  },
   'behind a TLS proxy': { tls: { mode: 'off' } },
   'a volume': { persistence: { enabled: true, storageClass: 'fast' } },
   'PostgreSQL, three replicas': {

@@ -99,6 +99,14 @@ const CONTRADICTIONS: readonly (readonly [Values, string])[] = [
   ],
   [{ tls: { caConfigMap: 'x' } }, 'tls.caConfigMap: is written by the chart'],
   [
+    { tls: { mode: 'off', clientCertificates: 'request' } },
+    'tls.clientCertificates: is shown in TLS connections: tls.mode is off',
+  ],
+  [
+    { tls: { clientCaConfigMap: 'clients' } },
+    'tls.clientCaConfigMap: is not used without tls.clientCertificates: request',
+  ],
+  [
     { tls: { mode: 'off', extraNames: ['x.example'] } },
     'tls.extraNames: has no effect with tls.mode off',
   ],

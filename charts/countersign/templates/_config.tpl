@@ -35,7 +35,10 @@ auth:
 {{- define "countersign.settings" -}}
 {{- $listen := dict "host" "0.0.0.0" "port" 8443 "linger" (printf "%vs" .Values.lingerSeconds) -}}
 {{- if ne .Values.tls.mode "off" -}}
-{{- $_ := set $listen "tls" (dict "cert" "/etc/countersign/tls/tls.crt" "key" "/etc/countersign/tls/tls.key") -}}
+{{- $tls := dict "cert" "/etc/countersign/tls/tls.crt" "key" "/etc/countersign/tls/tls.key" -}}
+{{- if eq .Values.tls.clientCertificates "request" }}{{ $_ := set $tls "clientCertificates" "request" }}{{ end -}}
+{{- if .Values.tls.clientCaConfigMap }}{{ $_ := set $tls "clientCa" "/etc/countersign/clients/ca.crt" }}{{ end -}}
+{{- $_ := set $listen "tls" $tls -}}
 {{- end -}}
 {{- $store := dict "sqlite" "/var/lib/countersign/state.db" -}}
 {{- if .Values.database.existingSecret }}{{ $store = dict "postgres" "${env:DATABASE_URL}" }}{{ end -}}

@@ -86,6 +86,12 @@ all of them are shown at once.
 {{- if and $tls.extraNames (has $tls.mode (list "existingSecret" "off")) }}
 - {{ printf "tls.extraNames: has no effect with tls.mode %s" $tls.mode | quote }}
 {{- end }}
+{{- if and (eq $tls.mode "off") (ne $tls.clientCertificates "off") }}
+- "tls.clientCertificates: is shown in TLS connections: tls.mode is off; a proxy forwards certificates in Client-Cert"
+{{- end }}
+{{- if and $tls.clientCaConfigMap (ne $tls.clientCertificates "request") }}
+- "tls.clientCaConfigMap: is not used without tls.clientCertificates: request"
+{{- end }}
 {{- if and (eq $tls.mode "off") (include "countersign.readers" .) }}
 - "metrics.readers: need TLS: tls.mode is off"
 {{- end }}
