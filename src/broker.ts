@@ -246,17 +246,18 @@ function published(
     assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
     spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
     publishedKeys: () => keys.published(seconds()),
-    certificates: certificateUse(config),
+    ...certificateUse(config),
   }
 }
 
 /** What certificates are good for here; nothing optional is published before it works. */
-function certificateUse({ listen, trust }: Config): MetadataRoom['certificates'] {
+function certificateUse({ listen }: Config) {
   const header = listen.trustedProxies.length === 0 ? 'ignore' : listen.clientCertHeader
   const { asked } = listen.clientCertificates
-  const identify = asked || header === 'identify'
-  const takesSvids = trust.some(({ kind }) => kind === 'spiffe')
-  return { bind: asked || header !== 'ignore', identify: identify && takesSvids }
+  return {
+    clientCertificates: asked || header === 'identify',
+    bindsCertificates: asked || header !== 'ignore',
+  }
 }
 
 async function explained(

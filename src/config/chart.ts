@@ -58,7 +58,7 @@ const TLS = closed(
       description: 'request: callers may show a certificate, which their tokens are bound to',
     }),
     clientCaConfigMap: objectName(
-      'A ConfigMap with ca.crt: only certificates of these authorities bind. Empty: any does',
+      'A ConfigMap with ca.crt: only certificates of these authorities bind. Empty: everybody’s do',
     ),
     certManager: closed({
       issuerRef: closed({

@@ -41,7 +41,7 @@ const listen = Type.Object(
           ),
           clientCa: Type.Optional(
             filePath(
-              'Only certificates of these authorities bind tokens (PEM); others are refused. Without: any that its caller holds the key of. X.509-SVIDs are judged by the bundle of their trust domain. Implies clientCertificates: request',
+              'Only certificates of these authorities bind tokens (PEM); others are refused. Without, every one that its caller holds the key of does. X.509-SVIDs are judged by the bundle of their trust domain. Implies clientCertificates: request',
             ),
           ),
         },

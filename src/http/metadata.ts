@@ -16,8 +16,12 @@ export type MetadataRoom = {
   readonly scopes: readonly string[]
   /** Signature algorithms accepted on assertions, over all trust entries. */
   readonly assertionAlgorithms: readonly string[]
-  /** Whether client certificates come here and bind tokens (RFC 8705 §3.3), and whether X.509-SVIDs are credentials. */
-  readonly certificates: { readonly bind: boolean; readonly identify: boolean }
+  /** Whether a SPIFFE trust domain is configured, whose workloads authenticate by their SVIDs. */
+  readonly spiffe: boolean
+  /** Whether the listener asks callers for certificates, so that they can show an X.509-SVID. Left out: no. */
+  readonly clientCertificates?: boolean
+  /** Whether tokens are bound to certificates (RFC 8705 §3.3), which proxies may forward too. Left out: no. */
+  readonly bindsCertificates?: boolean
   readonly publishedKeys: () => { readonly keys: readonly JWK[] }
 }
 
@@ -57,7 +61,7 @@ export function metadataRoutes(app: FastifyInstance, room: MetadataRoom): void {
 }
 
 /** The document of RFC 8414 §2. */
-export function metadata(room: MetadataRoom): Record<string, string | boolean | readonly string[]> {
+export function metadata(room: MetadataRoom): Record<string, true | string | readonly string[]> {
   return {
     issuer: room.issuer,
     authorization_endpoint: `${room.issuer}/authorize`,
@@ -67,12 +71,8 @@ export function metadata(room: MetadataRoom): Record<string, string | boolean | 
     scopes_supported: room.scopes,
     response_types_supported: ['code'],
     grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],
-    token_endpoint_auth_methods_supported: [
-      'none',
-      'private_key_jwt',
-      ...(room.certificates.identify ? ['spiffe_x509'] : []),
-    ],
-    ...(room.certificates.bind && { tls_client_certificate_bound_access_tokens: true }),
+    token_endpoint_auth_methods_supported: authMethods(room),
+    ...(room.bindsCertificates && { tls_client_certificate_bound_access_tokens: true }),
     token_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],

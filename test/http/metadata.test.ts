@@ -36,10 +36,10 @@ test('spiffe_jwt is published with a trust domain, and spiffe_x509 only where ce
     assertionAlgorithms: [],
     publishedKeys: () => ({ keys: [] }),
   }
-  const further = (spiffe: boolean, clientCertificates: boolean) =>
-    metadata({ ...room, spiffe, clientCertificates })[
-      'token_endpoint_auth_methods_supported'
-    ]?.slice(2)
+  const further = (spiffe: boolean, clientCertificates: boolean) => {
+    const document = metadata({ ...room, spiffe, clientCertificates })
+    return [document['token_endpoint_auth_methods_supported']].flat().slice(2)
+  }
   assert.deepEqual(further(false, false), [])
   assert.deepEqual(further(false, true), [])
   assert.deepEqual(further(true, false), ['spiffe_jwt'])
