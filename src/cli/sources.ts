@@ -25,8 +25,8 @@ export type Wanted = {
   /** For whom the credential is asked. */
   readonly audience: string
   readonly tokenFile: string | undefined
-  /** What the connection shows; null for nothing. */
-  readonly certificate: CertificateSource | null
+  /** What the connection shows. Left out, or null: nothing. */
+  readonly certificate?: CertificateSource | null
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -86,7 +86,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   'x509-svid': {
     doc: 'the certificate of --cert and --key itself, an X.509-SVID',
     found: () => false,
-    make: ({ certificate }) => {
+    make: ({ certificate = null }) => {
       if (certificate !== null) return certificateIdentity(certificate)
       throw new UsageError('--source x509-svid needs --cert and --key')
     },

@@ -9,7 +9,6 @@ const wantedOf = (env: Wanted['env'], tokenFile?: string): Wanted => ({
   issuer: 'https://as.example',
   audience: 'https://as.example',
   tokenFile,
-  certificate: null,
   env,
 })
 
