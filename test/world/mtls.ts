@@ -49,18 +49,22 @@ export type MtlsOptions = {
   /** Further settings of the listener. */
   readonly listen?: Readonly<Record<string, unknown>>
   readonly resource?: Readonly<Record<string, unknown>>
+  /** In place of the policies and of the cluster. */
+  readonly policy?: string
+  readonly trust?: readonly object[]
 }
 
 /** `trades:delete` needs a token that is bound to a certificate; `trades:read` is for any. */
 export async function startMtls(t: TestContext, options: MtlsOptions = {}) {
-  const { asks = 'anyone', listen = {}, resource = {} } = options
+  const { asks = 'anyone', listen = {}, resource = {}, policy = READING + SENDER, trust } = options
   const folder = scratch(t)
   const ca = writePair(folder, NAME).cert
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') }
   const tls = { ...files, clientCertificates: asks === 'anyone' ? 'request' : 'off' }
   const world = await startBroker(t, {
-    policies: { 'trades.cedar': READING + SENDER },
+    policies: { 'trades.cedar': policy },
     settings: {
+      ...(trust !== undefined && { trust }),
       listen: { host: '127.0.0.1', tls, ...listen },
       resources: [{ audience: RESOURCE, scopes: ['trades:read', 'trades:delete'], ...resource }],
     },
