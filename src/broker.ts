@@ -193,10 +193,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     vouching: parts.vouching,
-    prove: possession(
-      parts.nonces,
-      certificateJudge(world.clientAuthorities ?? (() => null)),
-    ),
+    prove: possession(parts.nonces, certificateJudge(world.clientAuthorities ?? (() => null))),
     policies,
     geo,
     keys,

@@ -3,15 +3,20 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { certificateJudge } from '../src/clientcertificate.ts'
 import { nonces } from '../src/nonce.ts'
 import { type Proofs, possession, thumbprint, UNBOUND } from '../src/possession.ts'
 import { refused } from './world/attest.ts'
+import { issue } from './world/authority.ts'
 import { holder } from './world/proof.ts'
 
 const NOW = 1_800_000_000
 const URL = 'https://as.example/token'
 const given = nonces('a secret of at least thirty-two characters', randomBytes)
-const prove = possession(given)
+const prove = possession(
+  given,
+  certificateJudge(() => null),
+)
 const me = holder()
 const proof = () => me.prove({ url: URL, at: NOW, nonce: given.offer(NOW) })
 const shown = (change: Partial<Proofs>): Proofs => ({
@@ -21,9 +26,10 @@ const shown = (change: Partial<Proofs>): Proofs => ({
   method: 'POST',
   url: URL,
   certificates: [],
+  areCredential: false,
   ...change,
 })
-const CERTIFICATE = Buffer.from('a certificate')
+const CERTIFICATE = issue('client').der
 
 test('nothing shown is nothing proved', () => {
   assert.deepEqual(prove(shown({}), NOW), UNBOUND)

@@ -1,6 +1,7 @@
 /** X.509-SVIDs at the token endpoint: what is taken for one, who must be named, and what the token is bound to. */
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { decodeJwt } from 'jose'
@@ -10,6 +11,7 @@ import { certificateReader } from '../../src/http/certificates.ts'
 import { errorHandler } from '../../src/http/errors.ts'
 import { parseFormBody, tokenRoute } from '../../src/http/token.ts'
 import type { Evidence } from '../../src/identity.ts'
+import { nonces } from '../../src/nonce.ts'
 import { possession, thumbprint } from '../../src/possession.ts'
 import type { Reason } from '../../src/refusal.ts'
 import type { Vouching } from '../../src/vouching.ts'
@@ -57,7 +59,10 @@ async function start(t: TestContext, clientCertHeader: 'bind' | 'identify' = 'id
       return { verify: (then) => ({ ...found.verify(then), uri: PLANNER }) }
     },
   }
-  const prove = possession(certificateJudge(() => [corporate.read()]))
+  const prove = possession(
+    nonces('a secret of at least thirty-two characters', randomBytes),
+    certificateJudge(() => [corporate.read()]),
+  )
   const app = Fastify()
   t.after(() => app.close())
   const refusals: string[] = []
@@ -69,6 +74,7 @@ async function start(t: TestContext, clientCertHeader: 'bind' | 'identify' = 'id
     meter: { issued() {} },
     bodyLimitBytes: 65_536,
     endpoint: 'https://as.example/token',
+    newNonce: () => '',
   })
   const ask = async (change: Record<string, string | null> = {}, headers: object = SHOWN) => {
     const fields = Object.entries({ ...GOOD, ...change }).filter(([, value]) => value !== null)

@@ -106,7 +106,10 @@ export async function startMachines(t: TestContext) {
         },
       ],
     ]),
-    prove: possession(nonces(SECRET, randomBytes), certificateJudge(() => null)),
+    prove: possession(
+      nonces(SECRET, randomBytes),
+      certificateJudge(() => null),
+    ),
     vouching: vouching([taking], new Map(), ours),
     policies: broker.policies,
     geo: NO_GEO,
