@@ -82,8 +82,14 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'This workload cannot show such an attestation: the type is not known here, or its trust entry takes none of it.',
   attestation_mismatched:
     'The attestation is of another machine or workload than the credential beside it. If the client did not mix them up, treat it as an attack.',
+  sender_unproved:
+    'The token is bound to a key that the caller did not prove, or was sent with the wrong scheme: `DPoP` for a DPoP-bound one, else `Bearer`.',
+  caller_missing:
+    'Introspection and revocation take a `client_assertion`, or a token for the endpoint itself in the Authorization header.',
   client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
   sender_unbound: 'The resource demands dpop or mtls, which this client did not offer.',
+  token_oversized:
+    'An opaque token has at most 4096 characters. Map fewer or shorter facts in `resources[].claims`, or use `format: jwt`.',
   policy_denied:
     'No policy permits this. The explanation names the nearest policies and what was missing.',
   policy_failed: 'A policy could not be evaluated, which denies. Correct the policy that is named.',

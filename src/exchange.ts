@@ -21,10 +21,10 @@ import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
 import type { Store } from './store/store.ts'
-import { signToken } from './token.ts'
+import { makeToken } from './token.ts'
 import { epochSeconds } from './units.ts'
 import { canonicalUri } from './uri.ts'
-import { described, type Vouching } from './vouching.ts'
+import { demandNamed, described, type Vouching } from './vouching.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
 export type Ask = {
@@ -121,7 +121,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
 
   const grant = narrow(question, decision, { identity, held, resource })
   const signer = rooms.keys.signer(question.at)
-  const token = await pace('sign', () => signToken(grant, rooms.issuer, ask.id, signer))
+  const token = await pace('sign', () => makeToken(grant, rooms.issuer, ask.id, signer))
 
   const takeBack = await pace('spend', () => spend(rooms.store, identity, held))
   event.outcome = 'issued'
@@ -162,10 +162,7 @@ function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepa
 
 function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
-  const named = ask.evidence.carrier === 'client_assertion' ? ask.clientId : null
-  if (named !== null && named !== identity.uri) {
-    throw new Refusal('client_mismatched', { found: printable(named), expected: identity.uri })
-  }
+  demandNamed(identity, ask.evidence.carrier === 'client_assertion' ? ask.clientId : null)
   return identity
 }
 

@@ -4,8 +4,9 @@
  * token has expired. Private halves are sealed in the store.
  */
 
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
+import { sealingKey } from './opaque.ts'
 import { Refusal } from './refusal.ts'
 import type { Seal } from './seal.ts'
 import type { KeyRecord, Store } from './store/store.ts'
@@ -23,7 +24,12 @@ export type Signer = {
   readonly key: KeyObject
   /** The encoded JOSE header of its tokens. */
   readonly header: string
+  /** What seals its opaque tokens. It comes and goes with the key. */
+  readonly sealing: KeyObject
 }
+
+/** What a token of ours is read back with. */
+export type Reader = Pick<Signer, 'kid' | 'sealing'> & { readonly publicKey: KeyObject }
 
 /** The broker's signing keys, in memory. */
 export interface SigningKeys {
@@ -31,6 +37,8 @@ export interface SigningKeys {
   signer(now: number): Signer
   /** JSON Web Key Set (RFC 7517 §5) of every key whose tokens may be in use, now or soon. */
   published(now: number): { readonly keys: readonly JWK[] }
+  /** What every token that may be in use can be read back with: one for each published key. */
+  readers(now: number): readonly Reader[]
   /** Reads the store, and makes the first or the next key when it is due. Call it at start and often. */
   refresh(now: number): Promise<void>
   /**
@@ -100,15 +108,13 @@ export function storedLives(records: readonly KeyRecord[], now: number): readonl
   return keyLives(keys, now)
 }
 
-type Loaded = {
-  readonly kid: string
-  readonly sequence: number
-  readonly createdAt: number
-  readonly signsFrom: number
-  readonly publicJwk: JWK
-  readonly key: KeyObject
-  readonly header: string
-}
+type Loaded = Signer &
+  Reader & {
+    readonly sequence: number
+    readonly createdAt: number
+    readonly signsFrom: number
+    readonly publicJwk: JWK
+  }
 
 /**
  * @param rotateEvery seconds that a key signs before its successor takes over
@@ -137,16 +143,19 @@ export function signingKeys(store: Store, seal: Seal, rotateEvery: number): Sign
     await reload()
   }
 
+  function inUse(now: number): readonly Loaded[] {
+    const lives = keyLives(keys, now)
+    return keys.filter((_key, index) => lives[index]?.state !== 'retired')
+  }
+
   return {
     signer(now) {
       const current = keys.findLast((key) => key.signsFrom <= now) ?? keys[0]
       if (current === undefined) throw new Refusal('signing_key_unavailable')
       return current
     },
-    published(now) {
-      const live = keyLives(keys, now).filter(({ state }) => state !== 'retired')
-      return { keys: live.map((key) => key.publicJwk) }
-    },
+    published: (now) => ({ keys: inUse(now).map((key) => key.publicJwk) }),
+    readers: inUse,
     lives: (now) => keyLives(keys, now),
     async rotate(now, how) {
       await reload()
@@ -211,13 +220,16 @@ function load(record: KeyRecord, seal: Seal): Loaded {
       { cause },
     )
   }
+  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   return {
     kid: record.kid,
     sequence: record.sequence,
     createdAt: record.createdAt,
     signsFrom: record.signsFrom,
     publicJwk: JSON.parse(record.publicJwk) as JWK,
-    key: createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }),
+    key,
+    publicKey: createPublicKey(key),
     header: tokenHeader(record.kid),
+    sealing: sealingKey(key),
   }
 }

@@ -16,6 +16,8 @@ export type Proofs = {
   /** The request as a proof has to name it: its method, and the URL as published, never the Host header's. */
   readonly method: string
   readonly url: string
+  /** The access token that is shown beside them: a proof then carries its hash (`ath`, RFC 9449 §4.3). Null for none. */
+  readonly token: string | null
   /**
    * DER of the certificates that the connection showed, leaf first; empty for none. The handshake has proved the
    * leaf's key, and nothing else about them.

@@ -8,6 +8,7 @@ export type Answer =
   | 'request'
   | 'grant_type'
   | 'evidence'
+  | 'caller'
   | 'target'
   | 'scope'
   | 'dependency'
@@ -78,10 +79,16 @@ export const REASONS = {
   measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
   machine_unknown: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+  sender_unproved: { answer: 'evidence', sentence: EVIDENCE },
+  caller_missing: { answer: 'caller', sentence: 'This endpoint needs to know who is calling.' },
 
   sender_unbound: {
     answer: 'request',
     sentence: 'This resource takes only tokens that are bound to a key of the caller.',
+  },
+  token_oversized: {
+    answer: 'request',
+    sentence: 'The token for this resource would be too large.',
   },
   policy_denied: {
     answer: 'scope',

@@ -1,7 +1,7 @@
 /** What tokens are for: audiences, their scopes, and what a token for them may say. */
 
 import type { Grade } from '../identity.ts'
-import type { Sender } from '../policy/question.ts'
+import type { Format, Sender } from '../policy/question.ts'
 import { canonicalUri } from '../uri.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
 import { DEFAULTS, type RawResource } from './schema.ts'
@@ -19,7 +19,7 @@ export type ResourceConfig = {
   /** The audience groups it is in. */
   readonly groups: readonly string[]
   readonly maxTtlSeconds: number
-  readonly format: 'jwt'
+  readonly format: Format
   /** How strongly its tokens must be bound. */
   readonly sender: Sender
   readonly claims: Readonly<Record<string, ClaimConfig>>
@@ -66,8 +66,9 @@ export function readResources(
       [...at, 'maxTtl'],
       find,
     )
+    const format = find.part(raw, at, 'format') ?? 'jwt'
     const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    return { audience, scopes, groups, maxTtlSeconds, format: 'jwt', sender, claims }
+    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims }
   })
 }
 

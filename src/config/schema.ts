@@ -95,7 +95,7 @@ const resource = Type.Object(
       }),
     ),
     maxTtl: Type.Optional(duration(DEFAULTS.maxTtl, 'From 30s to 24h')),
-    format: Type.Optional(Type.Enum(['jwt'])),
+    format: Type.Optional(Type.Enum(['jwt', 'opaque'])),
     sender: Type.Optional(Type.Enum(['bearer', 'dpop', 'mtls'])),
     claims: Type.Optional(
       Type.Record(

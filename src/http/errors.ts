@@ -26,6 +26,7 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
   grant_type: { status: 400, error: 'unsupported_grant_type' },
   target: { status: 400, error: 'invalid_target' },
   scope: { status: 400, error: 'invalid_scope' },
+  caller: { status: 401, error: 'invalid_client' },
   dependency: { status: 503, error: 'temporarily_unavailable' },
   overload: { status: 503, error: 'temporarily_unavailable' },
 }
@@ -34,6 +35,7 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
 const EVIDENCE_WIRE: Readonly<Record<Exclude<Carrier, 'attestation'>, Wire>> = {
   assertion: { status: 400, error: 'invalid_grant' },
   client_assertion: { status: 401, error: 'invalid_client' },
+  authorization: { status: 401, error: 'invalid_token' },
   certificate: { status: 401, error: 'invalid_client' },
   subject_token: { status: 400, error: 'invalid_request' },
   actor_token: { status: 400, error: 'invalid_request' },
@@ -79,6 +81,8 @@ function answerRefusal(refusal: Refusal, request: FastifyRequest, reply: Fastify
   const ours = status === 503
   const { reason, detail, cause } = refusal
   request.log[ours ? 'warn' : 'info']({ id: request.id, reason, detail, cause }, 'refused')
+  const scheme = status === 401 ? challenge(request, error) : null
+  if (scheme !== null) reply.header('www-authenticate', scheme)
   if (ours) reply.header('retry-after', RETRY_AFTER_SECONDS)
   return answerError(reply, status, {
     error,
@@ -98,7 +102,20 @@ function asRefusal(error: FastifyError | Error): Refusal | null {
   return reason === undefined ? null : new Refusal(reason, { problem: error.message })
 }
 
-function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' {
+/** What carried the evidence. A token in a header is taken where no assertion is (`caller.ts`). */
+function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' | 'authorization' {
   const form = request.body as Form | undefined
-  return form?.one('client_assertion') === undefined ? 'assertion' : 'client_assertion'
+  if (form?.one('client_assertion') !== undefined) return 'client_assertion'
+  return request.headers.authorization === undefined ? 'assertion' : 'authorization'
+}
+
+/**
+ * RFC 9110 §11.6.1: a 401 says how to come back, in the words of RFC 6750 §3 and RFC 9449 §7.1. Null for whoever sent an
+ * assertion: there is no scheme for that, and clients would take any other for the reason.
+ */
+function challenge(request: FastifyRequest, error: string): string | null {
+  if (carrierOf(request) === 'client_assertion') return null
+  const { authorization = '' } = request.headers
+  const scheme = /^dpop /i.test(authorization) ? 'DPoP' : 'Bearer'
+  return error === 'invalid_token' ? `${scheme} error="${error}"` : scheme
 }

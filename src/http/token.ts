@@ -9,7 +9,8 @@ import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
 import { allowAnyOrigin } from './cors.ts'
-import { type Form, parseForm } from './form.ts'
+import { readAttestation, readClientAssertion } from './evidence.ts'
+import { demandForm, type Form, need, parseForm } from './form.ts'
 import { postOnly } from './methods.ts'
 import type { Meter } from './metrics.ts'
 import { readProofs } from './proofs.ts'
@@ -20,27 +21,6 @@ export const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 /** RFC 6749 §4.4. */
 export const CLIENT_CREDENTIALS_GRANT = 'client_credentials'
 
-/**
- * What `client_assertion_type` may say: of a JWT, the kind of attestor that has to answer for it, where it is not
- * whichever is selected (RFC 7523 §2.2; draft-ietf-oauth-spiffe-client-auth §3.1); of other evidence, its format.
- */
-const ASSERTION_TYPES: ReadonlyMap<string, Pick<Evidence, 'kind' | 'format'>> = new Map([
-  ['urn:ietf:params:oauth:client-assertion-type:jwt-bearer', {}],
-  ['urn:ietf:params:oauth:client-assertion-type:jwt-spiffe', { kind: 'spiffe' }],
-  [
-    'urn:x-countersign:client-assertion-type:aws-caller-identity',
-    { format: 'aws-caller-identity' },
-  ],
-])
-
-/** What `attestation_type` may say, and the format that it means. */
-const ATTESTATION_TYPES: ReadonlyMap<string, string> = new Map([
-  ['urn:x-countersign:attestation-type:azure-document', 'azure-document'],
-  ['urn:x-countersign:attestation-type:azure-attestation', 'azure-attestation'],
-  ['urn:x-countersign:attestation-type:nitro', 'nitro'],
-])
-
-const FORM = 'application/x-www-form-urlencoded'
 const MAX_SCOPES = 32
 const MAX_SCOPE_CHARACTERS = 256
 
@@ -87,13 +67,7 @@ export function parseFormBody(_request: FastifyRequest, body: string): Promise<F
 }
 
 function readAsk(request: FastifyRequest, endpoint: string): Ask {
-  if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== FORM) {
-    throw new Refusal('form_malformed', { problem: `the content type is not ${FORM}` })
-  }
-  if (request.url.includes('?')) {
-    throw new Refusal('form_malformed', { problem: 'parameters in the query (RFC 6749 §3.2)' })
-  }
-  const form = request.body as Form
+  const form = demandForm(request)
   const grantType = need(form, 'grant_type')
   return {
     id: request.id,
@@ -127,32 +101,8 @@ function readEvidence(form: Form, grantType: string, request: FastifyRequest): E
   if (form.one(other) !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: `${carrier} and ${other} together` })
   }
-  const said = carrier === 'client_assertion' ? assertionType(form) : {}
-  return { role: 'workload', carrier, value: need(form, carrier), ...said }
-}
-
-/** Second evidence goes with either carrier. */
-function readAttestation(form: Form): Evidence | null {
-  const type = form.one('attestation_type')
-  if (type === undefined && form.one('attestation') === undefined) return null
-  const value = need(form, 'attestation')
-  const format = ATTESTATION_TYPES.get(need(form, 'attestation_type'))
-  if (format === undefined) {
-    const expected = [...ATTESTATION_TYPES.keys()]
-    throw new Refusal('attestation_refused', { found: printable(type), expected })
-  }
-  return { role: 'attestation', carrier: 'attestation', value, format }
-}
-
-function assertionType(form: Form): Pick<Evidence, 'kind' | 'format'> {
-  const type = need(form, 'client_assertion_type')
-  const said = ASSERTION_TYPES.get(type)
-  if (said !== undefined) return said
-  throw new Refusal('parameter_malformed', {
-    parameter: 'client_assertion_type',
-    found: printable(type),
-    expected: [...ASSERTION_TYPES.keys()],
-  })
+  if (carrier === 'client_assertion') return readClientAssertion(form)
+  return { role: 'workload', carrier, value: need(form, carrier) }
 }
 
 /** Each grant type has one parameter for the workload's credential. */
@@ -160,12 +110,6 @@ const CARRIERS: ReadonlyMap<string, 'assertion' | 'client_assertion'> = new Map(
   [JWT_BEARER_GRANT, 'assertion'],
   [CLIENT_CREDENTIALS_GRANT, 'client_assertion'],
 ])
-
-function need(form: Form, parameter: string): string {
-  const value = form.one(parameter)
-  if (value === undefined) throw new Refusal('parameter_missing', { parameter })
-  return value
-}
 
 function readScopes(scope: string | undefined): readonly string[] {
   if (scope === undefined) return []
