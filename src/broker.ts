@@ -1,8 +1,10 @@
 /** The composition root: Config → Broker. Every room is made here and nowhere else. */
 
 import { randomBytes } from 'node:crypto'
+import { accessTokens } from './accesstoken.ts'
 import { ADVICE } from './advice.ts'
 import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
+import { callers } from './caller.ts'
 import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
 import { type Config, policySettings } from './config.ts'
@@ -12,6 +14,7 @@ import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import type { MetadataRoom } from './http/metadata.ts'
 import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
+import { type Finding, type Inquiry, introspect } from './introspection.ts'
 import type { SigningKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
 import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
@@ -74,6 +77,8 @@ export type Broker = {
   newChallenge(): string
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
+  /** Says what a token is good for. @throws Refusal */
+  introspect(inquiry: Inquiry): Promise<Finding>
   /** Whether a valid request would be answered now. */
   ready(): boolean
   /** It is not ready from now on, so that no further callers are sent here. It still answers. */
@@ -191,6 +196,13 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     ruled: meter.ruled,
   }
   const traces = world.traces ?? null
+  const asking = { ...rooms, tokens: accessTokens(config.issuer, keys), seconds }
+  const introspection = {
+    ...asking,
+    callers: callers(asking),
+    revocations: { insist() {}, revoked: () => false },
+    servedBy: (audience: string) => rooms.resources.get(audience)?.servedBy ?? [],
+  }
   return {
     meter,
     traces,
@@ -208,6 +220,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     exchange: together(
       traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
     ),
+    introspect: (inquiry) => introspect(introspection, inquiry),
     ready,
     retire() {
       retired = true

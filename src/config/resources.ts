@@ -23,6 +23,8 @@ export type ResourceConfig = {
   /** How strongly its tokens must be bound. */
   readonly sender: Sender
   readonly claims: Readonly<Record<string, ClaimConfig>>
+  /** Canonical URIs of the workloads behind it: they may know what its tokens say. */
+  readonly servedBy: readonly string[]
 }
 
 /** Cedar actions with a meaning of their own; a scope of this name would be granted by their permits. */
@@ -66,9 +68,10 @@ export function readResources(
       [...at, 'maxTtl'],
       find,
     )
+    const servedBy = find.part(raw, at, 'servedBy') ?? []
     const format = find.part(raw, at, 'format') ?? 'jwt'
     const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims }
+    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, servedBy }
   })
 }
 

@@ -56,10 +56,13 @@ export type CountsRefusals = {
   refused(reason: Reason | 'internal_error', id: string): void
 }
 
-/** The one exit for everything that was thrown while a request was served. */
-export function errorHandler(counts: CountsRefusals) {
+/**
+ * The one exit for everything that was thrown while a request was served.
+ * @param readable whether pages of any origin may read what is answered
+ */
+export function errorHandler(counts: CountsRefusals, readable = true) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): unknown => {
-    allowAnyOrigin(reply)
+    if (readable) allowAnyOrigin(reply)
     const refusal = asRefusal(error)
     if (refusal === null) {
       request.log.error({ err: error, id: request.id }, 'internal error')

@@ -12,6 +12,8 @@ import { type Operations, registerOperations } from './operations.ts'
 export type Meter = {
   issued(): void
   refused(reason: Reason | 'internal_error'): void
+  /** Counts an answer about a token. */
+  introspected(active: boolean): void
   /** Counts what policies of mode `report` would have changed. */
   ruled(decision: Decision): void
   /** Notes how long a stage of one request took, milliseconds. */
@@ -42,6 +44,12 @@ export function createMeter(gauges: Gauges): Meter {
     name: 'countersign_token_requests_total',
     help: 'Token requests by outcome (issued, refused, failed) and reason.',
     labelNames: ['outcome', 'reason'],
+    registers,
+  })
+  const introspections = new Counter({
+    name: 'countersign_introspections_total',
+    help: 'Answers about tokens, by what they say: active is 1 for a token that is good, else 0.',
+    labelNames: ['active'],
     registers,
   })
   const stages = new Histogram<'stage'>({
@@ -76,6 +84,7 @@ export function createMeter(gauges: Gauges): Meter {
       const outcome = reason === 'internal_error' ? 'failed' : 'refused'
       requests.inc({ outcome, reason })
     },
+    introspected: (active) => introspections.inc({ active: active ? 1 : 0 }),
     took: timings.note,
     async expose() {
       return { type: registry.contentType, text: await registry.metrics() }

@@ -11,6 +11,7 @@ import { printable, Refusal } from '../refusal.ts'
 import { allowAnyOrigin } from './cors.ts'
 import { readAttestation, readClientAssertion } from './evidence.ts'
 import { demandForm, type Form, need, parseForm } from './form.ts'
+import { gate } from './gate.ts'
 import { postOnly } from './methods.ts'
 import type { Meter } from './metrics.ts'
 import { readProofs } from './proofs.ts'
@@ -27,9 +28,6 @@ const MAX_SCOPE_CHARACTERS = 256
 /** RFC 6749 §3.3: scope-token, without spaces. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-/** Requests that may wait for a key, a review or the store at one time. More are asked to come back. */
-const MAX_IN_FLIGHT = 2_000
-
 /** What the route needs of the broker. */
 export type TokenRoom = {
   /** The longest form that is read. */
@@ -42,20 +40,14 @@ export type TokenRoom = {
 
 /** Registers the token endpoint at a path. */
 export function tokenRoute(app: FastifyInstance, path: string, room: TokenRoom): void {
-  let inFlight = 0
+  const enter = gate()
 
   app.post(path, { bodyLimit: room.bodyLimitBytes }, async (request, reply) => {
     allowAnyOrigin(reply)
     reply.header('cache-control', 'no-store')
-    if (inFlight >= MAX_IN_FLIGHT) throw new Refusal('overloaded', { inFlight })
-    inFlight += 1
-    try {
-      const issued = await room.exchange(readAsk(request, room.endpoint))
-      room.meter.issued()
-      return successBody(issued)
-    } finally {
-      inFlight -= 1
-    }
+    const issued = await enter(async () => room.exchange(readAsk(request, room.endpoint)))
+    room.meter.issued()
+    return successBody(issued)
   })
 
   postOnly(app, path, 'token')

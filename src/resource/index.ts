@@ -1,6 +1,10 @@
 /** What an API or MCP server imports: a verifier of Countersign's access tokens (RFC 9068 §4). */
 
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
+import { looksOpaque } from '../opaque.ts'
+import type { Introspector } from './introspect.ts'
+
+export { type Credential, type Introspector, introspector } from './introspect.ts'
 
 /** Whose tokens are accepted, and for which audience. */
 export type VerifierOptions = {
@@ -8,6 +12,11 @@ export type VerifierOptions = {
   readonly issuer: string
   /** This resource, as the broker's configuration names it. */
   readonly audience: string
+  /**
+   * Asks the broker about opaque tokens; without it they are refused. Its answer is verified as any token is. This
+   * workload has to be in `servedBy` of the resource.
+   */
+  readonly introspector?: Pick<Introspector, 'phantom'>
   readonly fetch?: typeof fetch
   /** Milliseconds since the epoch. */
   readonly now?: () => number
@@ -38,14 +47,16 @@ const KEYS_UNAVAILABLE = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_J
 
 /**
  * @returns a function that verifies a token: signature by the broker's published keys, `typ` `at+jwt`, issuer, sole
- *   audience, lifetime. It throws InvalidToken for a bad token, and anything else when keys cannot be had.
+ *   audience, lifetime. It throws InvalidToken for a bad token, and anything else when keys cannot be had or the
+ *   broker cannot be asked.
  */
 export function verifier(options: VerifierOptions): (token: string) => Promise<VerifiedToken> {
   const keys = createRemoteJWKSet(
     new URL(`${options.issuer}/jwks`),
     options.fetch === undefined ? {} : { [customFetch]: options.fetch },
   )
-  return async (token) => {
+  return async (shown) => {
+    const token = looksOpaque(shown) ? await opened(shown, options) : shown
     const now = options.now?.() ?? Date.now()
     try {
       const { payload } = await jwtVerify(token, keys, {
@@ -62,6 +73,14 @@ export function verifier(options: VerifierOptions): (token: string) => Promise<V
       throw new InvalidToken(cause.message, { cause })
     }
   }
+}
+
+/** The JWT of an opaque token. */
+async function opened(token: string, { introspector }: VerifierOptions): Promise<string> {
+  const jwt = await introspector?.phantom(token)
+  if (jwt === undefined) throw new InvalidToken('opaque tokens need an introspector')
+  if (jwt === null) throw new InvalidToken('the token is not active')
+  return jwt
 }
 
 function read(payload: JWTPayload, audience: string): VerifiedToken {

@@ -26,6 +26,7 @@ const CONTENDERS: readonly Contender[] = [
   crypto(),
   countersign({ store: 'memory', assertions: 'cold' }),
   countersign({ store: 'memory', assertions: 'repeated' }),
+  countersign({ store: 'memory', assertions: 'repeated', format: 'opaque' }),
   countersign({ store: 'file', assertions: 'cold' }),
   PEER,
 ]

@@ -102,8 +102,8 @@ test('problems of every part are told at once, in the order of the file', () => 
       'countersign.yaml:27:21: error: resources[0].scopes[1]',
       'countersign.yaml:28:13: error: resources[0].maxTtl',
       'countersign.yaml:31:13: error: resources[0].sender',
-      'countersign.yaml:37:11: error: policies.zones[0]',
-      'countersign.yaml:38:65: error: policies.calendars.change-freeze.dates[1]',
+      'countersign.yaml:38:11: error: policies.zones[0]',
+      'countersign.yaml:39:65: error: policies.calendars.change-freeze.dates[1]',
     ],
   )
 })

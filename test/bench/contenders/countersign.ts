@@ -3,8 +3,9 @@
 import { join } from 'node:path'
 import { SAMPLE_RESOURCE } from '../../../src/cli/playground.ts'
 import type { StandIn } from '../../../src/cli/standin.ts'
+import type { Child } from '../child.ts'
 import type { Contender, Started, World } from '../contender.ts'
-import { startStation, verifyToken } from '../http.ts'
+import { type Answer, startStation, verifyToken } from '../http.ts'
 import type { BrokerSettings } from '../servers/countersign.ts'
 
 /** One variant of the broker under load. */
@@ -14,6 +15,8 @@ export type Variant = {
   readonly assertions: 'cold' | 'repeated'
   /** A folder of policies, relative to the package. */
   readonly policies?: string
+  /** What tokens look like; left out: JWTs. */
+  readonly format?: 'opaque'
 }
 
 const ISSUER = 'https://countersign.example.com'
@@ -24,17 +27,18 @@ const LIFETIME_SECONDS = 3600
 
 /** A variant of our token endpoint. */
 export function countersign(variant: Variant): Contender {
-  const { store, assertions } = variant
+  const { store, assertions, format } = variant
+  const sealed = format === undefined ? '' : ', opaque'
   return {
-    name: `countersign, ${store}, ${assertions}`,
-    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}`,
+    name: `countersign, ${store}, ${assertions}${sealed}`,
+    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}${sealed}`,
     start: (world) => start(variant, world),
   }
 }
 
 function start(variant: Variant, { folder, cluster, forms }: World): Promise<Started> {
-  const { store, assertions, policies = 'policies/examples/first-steps' } = variant
-  const file = join(folder, `countersign-${store}-${assertions}`)
+  const { store, assertions, policies = 'policies/examples/first-steps', format = 'jwt' } = variant
+  const file = join(folder, `countersign-${store}-${assertions}-${format}`)
   const settings: BrokerSettings = {
     issuer: ISSUER,
     resource: SAMPLE_RESOURCE,
@@ -42,6 +46,7 @@ function start(variant: Variant, { folder, cluster, forms }: World): Promise<Sta
     sqlite: store === 'memory' ? ':memory:' : `${file}.db`,
     audit: `${file}.jsonl`,
     policies,
+    format,
   }
   let shown = 0
   const unseen = (count: number) => {
@@ -54,10 +59,20 @@ function start(variant: Variant, { folder, cluster, forms }: World): Promise<Sta
     forms: assertions === 'cold' ? unseen : () => forms.take(0, 1),
     async check(answer, child) {
       const expected = { issuer: ISSUER, audience: SAMPLE_RESOURCE }
-      const { sub, scope } = await verifyToken(answer, child, expected)
+      const { sub, scope } = await (format === 'jwt'
+        ? verifyToken(answer, child, expected)
+        : introspect(answer, child, forms.take(0, 1)[0] ?? ''))
       if (sub !== SUBJECT || scope !== SCOPE) throw new Error(`it is for ${sub}, ${scope}`)
     },
   })
+}
+
+/** What the broker says of a token to its holder. */
+async function introspect({ access_token: token }: Answer, { url }: Child, form: string) {
+  const body = new URLSearchParams(form)
+  body.set('token', String(token))
+  const response = await fetch(`${url}/introspect`, { method: 'POST', body })
+  return (await response.json()) as { readonly sub?: unknown; readonly scope?: unknown }
 }
 
 /** A form as the settlement job sends it, with a new assertion. */
