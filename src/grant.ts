@@ -3,9 +3,9 @@
  * ends no later than its evidence. Pure: no I/O, no clock.
  */
 
-import { hash } from 'node:crypto'
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Facts, Identity } from './identity.ts'
+import { lineageOf } from './lineage.ts'
 import {
   type Decision,
   discreet,
@@ -82,9 +82,7 @@ export function narrow(
     expiresAt: question.at + ttl,
     confirmation: held.confirmation,
     format: narrowest(resource.format, decision.format),
-    lineage: [`evidence:${identity.trust}/${identity.replay.key}`, ...identity.lineage].map(
-      shortHash,
-    ),
+    lineage: lineageOf(identity),
     claims: claimsFrom(resource.claims, identity),
   }
 }
@@ -112,9 +110,4 @@ function factOf(facts: Facts, name: string): Fact | undefined {
   const prefix = `${name.slice(dot + 1)}=`
   const label = labels.value.find((each) => each.startsWith(prefix))
   return label === undefined ? undefined : { ...labels, value: label.slice(prefix.length) }
-}
-
-/** 96 bits: enough that no two origins meet, short enough that a chain fits into a token. */
-function shortHash(origin: string): string {
-  return hash('sha256', origin, 'base64url').slice(0, 16)
 }

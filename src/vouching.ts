@@ -15,6 +15,7 @@ import type {
   Prepared,
   SecondEvidence,
 } from './identity.ts'
+import { evidenceOrigin } from './lineage.ts'
 import { digestOf, parseJwt, type UnverifiedJwt } from './net/jwt.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import type { Relay } from './relay.ts'
@@ -83,7 +84,7 @@ export function vouching(
     const challenge = second.claimedChallenge(value)
     challenges.check(challenge, nowSeconds)
     const proof = await second.prepare(value, challenge, nowSeconds)
-    const origin = `evidence:${by.trust}/${hash('sha256', value, 'base64url')}`
+    const origin = evidenceOrigin(by.trust, hash('sha256', value, 'base64url'))
     return {
       verify(now) {
         const answered = { challenge, expiresAt: challenges.check(challenge, now) }

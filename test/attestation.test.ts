@@ -19,9 +19,9 @@ suite('second evidence', () => {
     const { grant } = await ask(issuer.mint(), document())
     assert.equal(grant.expiresAt, clock.seconds() + 120)
     assert.deepEqual(grant.claims, { measured: true })
-    // The evidence twice, the role, the instance, the machine.
-    assert.equal(grant.lineage.length, 5)
-    assert.equal(new Set(grant.lineage).size, 5)
+    // The evidence twice, the trust entry, the role, the instance, the machine.
+    assert.equal(grant.lineage.length, 6)
+    assert.equal(new Set(grant.lineage).size, 6)
     const [event] = events
     assert.deepEqual(
       event?.evidence.map(({ carrier, format }) => [carrier, format]),

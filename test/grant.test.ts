@@ -74,8 +74,8 @@ test('the granted subset, the strictest lifetime, the whole lineage', () => {
   const grant = narrow(QUESTION, DECISION, FOUND)
   assert.deepEqual(grant.scopes, ['trades:read'])
   assert.equal(grant.expiresAt - grant.issuedAt, 300)
-  assert.equal(grant.lineage.length, 3, 'evidence, pod and node')
-  assert.match(grant.lineage.join(''), /^[\w-]{48}$/)
+  assert.equal(grant.lineage.length, 4, 'evidence, trust entry, pod and node')
+  assert.match(grant.lineage.join(''), /^[\w-]{64}$/)
 })
 
 test('a decision that permits nothing grants nothing, and says how each scope was ruled', () => {

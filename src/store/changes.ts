@@ -3,7 +3,7 @@
 import type { Topic } from './store.ts'
 
 /** Every topic: told when any of them may have changed. */
-export const TOPICS: readonly Topic[] = ['signing_keys']
+export const TOPICS: readonly Topic[] = ['signing_keys', 'revocations']
 
 /** The listeners of one store. */
 export type Changes = {

@@ -8,14 +8,17 @@ import { closeSync, fchmodSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as immediate, setTimeout as pause } from 'node:timers/promises'
 import { changes } from './changes.ts'
+import { REVOCATION_TABLES, revocationsIn } from './sqliterevocations.ts'
 import type { KeyRecord, Store, StoredDecision } from './store.ts'
 import { grouped } from './turn.ts'
 
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 const DURABLE_TABLES = `
   CREATE TABLE IF NOT EXISTS spent (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS spent_until ON spent (until);
+  CREATE TABLE IF NOT EXISTS pin (key TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS pin_until ON pin (until);
   CREATE TABLE IF NOT EXISTS signing_key (
     sequence INTEGER PRIMARY KEY,
     kid TEXT NOT NULL UNIQUE,
@@ -23,7 +26,8 @@ const DURABLE_TABLES = `
     signs_from INTEGER NOT NULL,
     public_jwk TEXT NOT NULL,
     sealed_private BLOB NOT NULL
-  );`
+  );
+  ${REVOCATION_TABLES}`
 
 // With a rowid: events are appended, and only their short ids are sorted into the index.
 const DECISION_TABLES = `
@@ -39,6 +43,7 @@ const SQLITE_BUSY = 5
 const OPEN_TIMEOUT_MS = 2_000
 
 type Spend = { readonly key: string; readonly until: number }
+type Pin = Spend & { readonly holder: string }
 
 /**
  * Opens or creates the store.
@@ -58,13 +63,20 @@ export function openSqlite(path: string): Store {
   )
   const selectDecision = journal.prepare('SELECT event FROM decision WHERE id = ? AND at >= ?')
 
+  const pinned = pinning(durable)
   const { onChange, tell } = changes()
+  const revocations = revocationsIn(durable, async (work) => {
+    const changed = await transaction(durable, work)
+    if (changed !== null) tell('revocations')
+    return changed
+  })
 
   const spend = grouped((spends: readonly Spend[]) =>
     transaction(durable, () =>
       spends.map(({ key, until }) => insertSpent.run(key, until).changes === 1),
     ),
   )
+  const pin = grouped((pins: readonly Pin[]) => transaction(durable, () => pins.map(pinned)))
   const keepDecision = grouped((decisions: readonly StoredDecision[]) =>
     transaction(journal, () =>
       decisions.map(({ id, at, event }) => putDecision.run(id, at, event)),
@@ -76,6 +88,7 @@ export function openSqlite(path: string): Store {
     async unspend(key) {
       await transaction(durable, () => deleteSpent.run(key))
     },
+    pin: (key, holder, until) => pin({ key, holder, until }),
     async keepDecision(decision) {
       await keepDecision(decision)
     },
@@ -91,8 +104,11 @@ export function openSqlite(path: string): Store {
       if (added) tell('signing_keys')
       return added
     },
+    ...revocations,
     async prune(now, decisionsBefore) {
       await prune(durable, 'spent', 'key', 'until', now)
+      await prune(durable, 'pin', 'key', 'until', now)
+      await prune(durable, 'revocation', 'name', 'until', now)
       await prune(journal, 'decision', 'id', 'at', decisionsBefore)
     },
     onChange,
@@ -150,6 +166,18 @@ function attempt<Result>(database: DatabaseSync, work: () => Result): Result {
     // A full disk can roll back by itself; a second ROLLBACK would then hide the cause.
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
+  }
+}
+
+/** @returns what pins one and says the holder on record */
+function pinning(database: DatabaseSync): (pin: Pin) => string {
+  const insert = database.prepare('INSERT OR IGNORE INTO pin (key, holder, until) VALUES (?, ?, ?)')
+  const select = database.prepare('SELECT holder FROM pin WHERE key = ?')
+  return ({ key, holder, until }) => {
+    const found = select.get(key)
+    if (found !== undefined) return String(found['holder'])
+    insert.run(key, holder, until)
+    return holder
   }
 }
 

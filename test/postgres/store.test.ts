@@ -8,13 +8,16 @@ import pg from 'pg'
 import { openPostgres } from '../../src/store/postgres/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { keyRecord, storeSuite } from '../store/suite.ts'
+import { pinSuite, revocationSuite } from '../store/taken.ts'
 import { optionsOf, PASSWORD } from './server.ts'
 import { server } from './shared.ts'
 
-storeSuite('postgres', async () => {
-  const options = optionsOf(await server.database())
-  return () => openPostgres(options)
-})
+for (const suite of [storeSuite, pinSuite, revocationSuite]) {
+  suite('postgres', async () => {
+    const options = optionsOf(await server.database())
+    return () => openPostgres(options)
+  })
+}
 
 /** Several replicas on one new database. */
 async function replicas(t: TestContext, count: number): Promise<readonly [string, ...Store[]]> {

@@ -6,10 +6,26 @@ import { test } from 'node:test'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { scratch } from '../world/scratch.ts'
 import { storeSuite } from './suite.ts'
+import { pinSuite, revocation, revocationSuite } from './taken.ts'
 
-storeSuite('sqlite', async (t) => {
+for (const suite of [storeSuite, pinSuite, revocationSuite]) {
+  suite('sqlite', async (t) => {
+    const path = join(scratch(t), 'state.db')
+    return async () => openSqlite(path)
+  })
+}
+
+test('sqlite: a file of the version before is taken over as it is', async (t) => {
   const path = join(scratch(t), 'state.db')
-  return async () => openSqlite(path)
+  const before = new DatabaseSync(path)
+  before.exec(`CREATE TABLE spent (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO spent VALUES ('old', 100); PRAGMA user_version = 1;`)
+  before.close()
+  const store = openSqlite(path)
+  t.after(() => store.close())
+  assert.equal(await store.spend('old', 100), false)
+  assert.equal(await store.pin('a', 'holder', 100), 'holder')
+  assert.equal((await store.revoke(revocation('a'))).name, 'a')
 })
 
 test('sqlite: the file is readable by its owner alone', (t) => {

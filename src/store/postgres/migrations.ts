@@ -42,6 +42,34 @@ export const MIGRATIONS: readonly Migration[] = [
       );
       CREATE INDEX countersign_decision_at ON countersign_decision (at);`,
   },
+  {
+    version: 2,
+    oldestReader: 1,
+    sql: `
+      CREATE TABLE countersign_pin (
+        key text COLLATE "C" PRIMARY KEY,
+        holder text NOT NULL,
+        until bigint NOT NULL
+      );
+      CREATE INDEX countersign_pin_until ON countersign_pin (until);
+      CREATE TABLE countersign_revocation (
+        name text COLLATE "C" PRIMARY KEY,
+        kind text NOT NULL,
+        target text NOT NULL,
+        at bigint NOT NULL,
+        until bigint,
+        lifted_at bigint,
+        by_whom text NOT NULL,
+        reason text NOT NULL,
+        sequence bigint NOT NULL UNIQUE
+      );
+      CREATE INDEX countersign_revocation_until ON countersign_revocation (until);
+      CREATE TABLE countersign_revocation_sequence (
+        the_only integer PRIMARY KEY CHECK (the_only = 1),
+        value bigint NOT NULL
+      );
+      INSERT INTO countersign_revocation_sequence VALUES (1, 0);`,
+  },
 ]
 
 const STEPS_TABLE = `

@@ -12,6 +12,8 @@ import { grouped } from '../turn.ts'
 import { type Connections, connections, type PostgresOptions, type Row } from './connections.ts'
 import { CHANNEL, listen } from './listener.ts'
 import { MIGRATIONS, type Migration, migrate } from './migrations.ts'
+import { type Pin, pinAll } from './pins.ts'
+import { revocationsIn } from './revocations.ts'
 
 /** Rows dropped at a time, so that no statement takes long. */
 const PRUNE_BATCH = 2_000
@@ -59,6 +61,8 @@ const ADD_KEY = {
 }
 // Rows that another replica drops at this moment are skipped: two that prune at once would wait for each other.
 const PRUNE_SPENT = pruning('countersign_spent', 'key', 'until')
+const PRUNE_PINS = pruning('countersign_pin', 'key', 'until')
+const PRUNE_REVOCATIONS = pruning('countersign_revocation', 'name', 'until')
 const PRUNE_DECISIONS = pruning('countersign_decision', 'id', 'at')
 
 /** What a test may change. */
@@ -84,12 +88,15 @@ export async function openPostgres(
   const { onChange, tell } = changes()
   const endListening = listen({ client: wires.client, timers, tell })
   const spend = grouped((spends: readonly Spend[]) => spendAll(wires, spends))
+  const pin = grouped((pins: readonly Pin[]) => pinAll(wires, pins))
   const keepDecision = grouped((decisions: readonly StoredDecision[]) => keepAll(wires, decisions))
 
   return {
     onChange,
     spend: (key, until) => spend({ key, until }),
+    pin: (key, holder, until) => pin({ key, holder, until }),
     keepDecision,
+    ...revocationsIn(wires),
     async unspend(key) {
       await wires.run('durable', UNSPEND, [key])
     },
@@ -107,6 +114,8 @@ export async function openPostgres(
     async prune(now, decisionsBefore) {
       for (const [statement, before] of [
         [PRUNE_SPENT, now],
+        [PRUNE_PINS, now],
+        [PRUNE_REVOCATIONS, now],
         [PRUNE_DECISIONS, decisionsBefore],
       ] as const) {
         while ((await wires.run('journal', statement, [before])).length === PRUNE_BATCH);

@@ -1,0 +1,71 @@
+/**
+ * The names that a revocation can match: short hashes of what a token came from and of whom it names. A token
+ * carries most of them in its `lineage` claim; the others follow from its claims.
+ */
+
+import { hash } from 'node:crypto'
+import type { Identity } from './identity.ts'
+import type { RevocationKind } from './store/store.ts'
+
+/** Claims of one of our access tokens, as far as revocations look at them. They are verified. */
+export type NamedClaims = {
+  readonly jti: string
+  readonly sub: string
+  readonly client_id: string
+  readonly lineage: readonly string[]
+  /** RFC 8693 §4.1: the current actor, and in it the prior ones. */
+  readonly act?: Actor
+}
+
+type Actor = { readonly sub?: unknown; readonly act?: Actor }
+
+/**
+ * The name of something: 16 characters, 96 bits of SHA-256. Enough that no two meet, short enough that a chain fits
+ * into a token.
+ * @param origin with its kind before it, such as `pod:prod-eu/<uid>`
+ */
+export function shortHash(origin: string): string {
+  return hash('sha256', origin, 'base64url').slice(0, 16)
+}
+
+/** The name of what a revocation is about: a URI, a trust entry, `<trust>/<replay key>`, a `jti` or a `kid`. */
+export function nameOf(kind: RevocationKind, target: string): string {
+  return shortHash(`${kind}:${target}`)
+}
+
+/** Evidence as `Identity.lineage` holds it, unhashed. */
+export function evidenceOrigin(trust: string, replayKey: string): string {
+  return `evidence:${trust}/${replayKey}`
+}
+
+/** What is proved of a party, as far as revocations look at it. */
+export type Origin = Pick<Identity, 'uri' | 'trust' | 'replay' | 'lineage'>
+
+/** What a token says of its origin: the evidence, the trust entry that vouched, and what the platform named. */
+export function lineageOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
+  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage].map(shortHash)
+}
+
+/** Every name by which the tokens of a party can be refused before they are issued. */
+export function namesOfIdentity(identity: Origin): readonly string[] {
+  const { uri } = identity
+  return [nameOf('sub', uri), nameOf('actor', uri), ...lineageOf(identity)]
+}
+
+/**
+ * Every name by which a token can be revoked.
+ * @param kid of the key that signed it, which may be revoked too; null where that is judged elsewhere
+ */
+export function namesOf(claims: NamedClaims, kid: string | null): readonly string[] {
+  const actors = new Set([claims.client_id])
+  for (let act = claims.act; act !== undefined; act = act.act) {
+    if (typeof act.sub === 'string') actors.add(act.sub)
+  }
+  return [
+    nameOf('token', claims.jti),
+    nameOf('sub', claims.sub),
+    ...[...actors].map((uri) => nameOf('actor', uri)),
+    ...claims.lineage,
+    ...(kid === null ? [] : [nameOf('key', kid)]),
+  ]
+}
