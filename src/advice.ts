@@ -63,6 +63,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The issuer serves others too, and the trust entry does not admit this one. Compare the detail with the lists of the entry.',
   evidence_revoked:
     'The cluster no longer has the workload of this token: its pod, service account or node is gone, replaced or being deleted. The detail says which.',
+  revoked:
+    'This workload, its trust entry or this credential was revoked. The detail says by whom and why; `countersign revoke --lift` ends it.',
   evidence_replayed:
     'This one-time credential was used before. If the client did not, somebody else did.',
   challenge_unknown:
@@ -109,6 +111,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The audit log cannot be written, so no token was issued. Look at its disk or pipe.',
   policies_stale:
     'The policies on disk were refused for longer than `policies.maxStale`. `countersign check` lists what is wrong with them.',
+  revocations_stale:
+    'What was revoked could not be read for 30 s, so nothing is issued. Look at the store.',
   signing_key_unavailable: 'There is no signing key yet. Look at the log of the start.',
   overloaded: 'Too many requests wait for a dependency. Look at the stage times in /metrics.',
 }

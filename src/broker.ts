@@ -17,6 +17,7 @@ import type { Attestor, AttestorHealth } from './identity.ts'
 import { type Finding, type Inquiry, introspect } from './introspection.ts'
 import type { SigningKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
+import { systemTimers, type Timers } from './net/timers.ts'
 import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
 import { pace, together } from './pace.ts'
 import { keepPolicies, type Policies } from './policies.ts'
@@ -24,6 +25,7 @@ import { decide } from './policy/decide.ts'
 import { type Explanation, explain } from './policy/explain.ts'
 import { possession } from './possession.ts'
 import type { Detail } from './refusal.ts'
+import { openRevocations, type Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { type Successes, successes } from './successes.ts'
 import { type Traces, traced } from './traces.ts'
@@ -42,6 +44,8 @@ export type World = {
   readonly auditSink: AuditSink
   /** A sentence for the operator, with data. */
   readonly warn: (detail: Detail, sentence: string) => void
+  /** Time that passes; the process's own when absent. */
+  readonly timers?: Timers
   /** The door out; a test may hand in one with its own resolver. */
   readonly door?: Door
   /** Where requests are traced; absent for nowhere. */
@@ -68,6 +72,8 @@ export type Broker = {
   readonly meter: Meter
   readonly metadata: MetadataRoom
   readonly policies: Policies
+  /** What was taken back, as this replica knows it. */
+  readonly revocations: Revocations
   readonly bodyLimitBytes: number
   /** Null where nothing is traced. */
   readonly traces: Traces | null
@@ -136,10 +142,13 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     )
     const vouched = noted.noting(vouching(attestors, relays, asked))
     const who = { attestors, challenges: asked, vouching: vouched, noted }
+    const timers = world.timers ?? systemTimers
+    const revocations = await openRevocations({ ...world, store, timers })
+    cleanup.push(() => revocations.close())
     cleanup.push(startUpkeep(config, world, store, keys))
     policies.watch()
     geo.watch()
-    return assemble(config, world, { store, keys, policies, geo, ...who, sink, close })
+    return assemble(config, world, { store, keys, revocations, policies, geo, ...who, sink, close })
   } catch (error) {
     await close()
     throw error
@@ -149,6 +158,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
 type Parts = {
   readonly store: Store
   readonly keys: SigningKeys
+  readonly revocations: Revocations
   readonly policies: Policies
   readonly geo: Geo
   readonly attestors: readonly Attestor[]
@@ -189,6 +199,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     policies,
     geo,
     keys,
+    revocations: parts.revocations,
     store,
     audit,
     now: world.now,
@@ -207,6 +218,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     meter,
     traces,
     policies,
+    revocations: parts.revocations,
     metadata: {
       issuer: config.issuer,
       scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],

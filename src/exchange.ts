@@ -13,6 +13,7 @@ import type { Geo } from './geo.ts'
 import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
+import { namesOfIdentity } from './lineage.ts'
 import type { Pace } from './pace.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
@@ -20,6 +21,7 @@ import type { Decision, Place, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
+import type { Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { makeToken } from './token.ts'
 import { epochSeconds } from './units.ts'
@@ -63,6 +65,7 @@ export type Rooms = {
   /** Where addresses are. */
   readonly geo: Geo
   readonly keys: SigningKeys
+  readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
   readonly store: Store
   readonly audit: Audit
   /** Milliseconds since the epoch. */
@@ -111,6 +114,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
+  admit(rooms, identity)
 
   const place = rooms.geo.place(ask.sourceIp)
   const question = pose(ask, { identity, held, resource, place }, epochSeconds(rooms.now()))
@@ -164,6 +168,15 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
   demandNamed(identity, ask.evidence.carrier === 'client_assertion' ? ask.clientId : null)
   return identity
+}
+
+/** Refuses a party of whom, of whose evidence or trust entry the tokens were taken back. */
+function admit({ revocations, now }: Rooms, identity: Identity): void {
+  revocations.insist()
+  const revoked = revocations.revoked(namesOfIdentity(identity), epochSeconds(now()))
+  if (revoked === null) return
+  const { kind, target, at, liftedAt, by, reason } = revoked
+  throw new Refusal('revoked', { kind, target, at, liftedAt, by, reason })
 }
 
 /** Puts together everything that the decision may depend on. */

@@ -46,26 +46,26 @@ export function lineageOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): read
   return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage].map(shortHash)
 }
 
-/** Every name by which the tokens of a party can be refused before they are issued. */
-export function namesOfIdentity(identity: Origin): readonly string[] {
+/** Every name by which the tokens of a party can be refused before they are issued. Hashed as it is asked for. */
+export function* namesOfIdentity(identity: Origin): Iterable<string> {
   const { uri } = identity
-  return [nameOf('sub', uri), nameOf('actor', uri), ...lineageOf(identity)]
+  yield nameOf('sub', uri)
+  yield nameOf('actor', uri)
+  yield* lineageOf(identity)
 }
 
 /**
- * Every name by which a token can be revoked.
+ * Every name by which a token can be revoked. Hashed as it is asked for.
  * @param kid of the key that signed it, which may be revoked too; null where that is judged elsewhere
  */
-export function namesOf(claims: NamedClaims, kid: string | null): readonly string[] {
+export function* namesOf(claims: NamedClaims, kid: string | null): Iterable<string> {
+  yield nameOf('token', claims.jti)
+  yield nameOf('sub', claims.sub)
   const actors = new Set([claims.client_id])
   for (let act = claims.act; act !== undefined; act = act.act) {
     if (typeof act.sub === 'string') actors.add(act.sub)
   }
-  return [
-    nameOf('token', claims.jti),
-    nameOf('sub', claims.sub),
-    ...[...actors].map((uri) => nameOf('actor', uri)),
-    ...claims.lineage,
-    ...(kid === null ? [] : [nameOf('key', kid)]),
-  ]
+  for (const uri of actors) yield nameOf('actor', uri)
+  yield* claims.lineage
+  if (kid !== null) yield nameOf('key', kid)
 }

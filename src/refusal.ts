@@ -68,6 +68,7 @@ export const REASONS = {
   token_stale: { answer: 'evidence', sentence: EVIDENCE },
   subject_untrusted: { answer: 'evidence', sentence: EVIDENCE },
   evidence_revoked: { answer: 'evidence', sentence: EVIDENCE },
+  revoked: { answer: 'evidence', sentence: EVIDENCE },
   evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
   challenge_unknown: { answer: 'evidence', sentence: EVIDENCE },
   challenge_expired: { answer: 'evidence', sentence: EVIDENCE },
@@ -108,6 +109,7 @@ export const REASONS = {
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
   policies_stale: { answer: 'dependency', sentence: RETRY },
+  revocations_stale: { answer: 'dependency', sentence: RETRY },
   signing_key_unavailable: { answer: 'dependency', sentence: RETRY },
   overloaded: { answer: 'overload', sentence: 'The server is busy. Try again shortly.' },
 } as const satisfies Record<string, Entry>

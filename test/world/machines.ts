@@ -14,6 +14,7 @@ import { signingKeys } from '../../src/keys.ts'
 import { pace } from '../../src/pace.ts'
 import { possession } from '../../src/possession.ts'
 import { Refusal } from '../../src/refusal.ts'
+import { openRevocations } from '../../src/revocations.ts'
 import { sealer } from '../../src/seal.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { vouching } from '../../src/vouching.ts'
@@ -86,6 +87,13 @@ export async function startMachines(t: TestContext) {
   t.after(() => store.close())
   const keys = signingKeys(store, sealer(SECRET, 'signing keys'), 86_400)
   await keys.refresh(clock.seconds())
+  const revocations = await openRevocations({
+    store,
+    timers: clock.timers,
+    now: clock.now,
+    stopwatch: () => 0,
+    warn: () => {},
+  })
   const events: AuditEvent[] = []
   const sink = { write: async (line: string) => void events.push(JSON.parse(line)), close() {} }
   const rules = { fact: 'nitro.measured', grade: 'A' } as const
@@ -108,6 +116,7 @@ export async function startMachines(t: TestContext) {
     policies: broker.policies,
     geo: NO_GEO,
     keys,
+    revocations,
     store,
     audit: auditTo({ sink, store, retentionSeconds: 60, now: clock.now, warn: () => {} }),
     now: clock.now,
