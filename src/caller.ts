@@ -6,9 +6,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { AccessToken, AccessTokens } from './accesstoken.ts'
 import type { Identity } from './identity.ts'
+import { namesOf, namesOfIdentity } from './lineage.ts'
 import { type Confirmation, type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
+import { admit, type Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { demandNamed, type Shown, type Vouching } from './vouching.ts'
 
@@ -41,7 +43,7 @@ export type Callers = {
   /**
    * Call it last before answering: one-time evidence is gone afterwards.
    * @throws Refusal `caller_missing` when nothing is shown, `sender_unproved` for a bound token without its key, and
-   *   those of bad evidence and of the store
+   *   those of bad evidence, of the store and of revocations
    */
   identify(shown: ShownCaller): Promise<Caller>
 }
@@ -52,6 +54,7 @@ export type CallerRooms = {
   readonly vouching: Vouching
   readonly prove: Prove
   readonly store: Store
+  readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
   /** Epoch seconds. */
   readonly seconds: () => number
 }
@@ -67,6 +70,7 @@ export function callers(rooms: CallerRooms): Callers {
           ? await byPlatform(rooms, shown, held)
           : byToken(rooms, shown.authorization, shown.endpoint, held)
       demandNamed(caller, shown.clientId)
+      demandUnrevoked(rooms, caller)
       await spend(rooms.store, caller.identity, held)
       return caller
     },
@@ -94,6 +98,12 @@ function byToken(
     throw new Refusal('sender_unproved', { scheme, expected, held: held.sender })
   }
   return { uri: token.clientId, held, identity: null, token }
+}
+
+/** Whoever was taken out of use asks nothing either, nor does a token that was. */
+function demandUnrevoked({ revocations, seconds }: CallerRooms, { identity, token }: Caller): void {
+  if (identity !== null) admit(revocations, namesOfIdentity(identity), seconds())
+  if (token !== null) admit(revocations, namesOf(token.claims, token.kid), token.issuedAt)
 }
 
 async function byPlatform(

@@ -21,7 +21,7 @@ import type { Decision, Place, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { spend } from './replay.ts'
-import type { Revocations } from './revocations.ts'
+import { admit, type Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { makeToken } from './token.ts'
 import { epochSeconds } from './units.ts'
@@ -114,7 +114,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
-  admit(rooms, identity)
+  admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
 
   const place = rooms.geo.place(ask.sourceIp)
   const question = pose(ask, { identity, held, resource, place }, epochSeconds(rooms.now()))
@@ -168,15 +168,6 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
   demandNamed(identity, ask.evidence.carrier === 'client_assertion' ? ask.clientId : null)
   return identity
-}
-
-/** Refuses a party of whom, of whose evidence or trust entry the tokens were taken back. */
-function admit({ revocations, now }: Rooms, identity: Identity): void {
-  revocations.insist()
-  const revoked = revocations.revoked(namesOfIdentity(identity), epochSeconds(now()))
-  if (revoked === null) return
-  const { kind, target, at, liftedAt, by, reason } = revoked
-  throw new Refusal('revoked', { kind, target, at, liftedAt, by, reason })
 }
 
 /** Puts together everything that the decision may depend on. */

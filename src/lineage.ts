@@ -7,18 +7,6 @@ import { hash } from 'node:crypto'
 import type { Identity } from './identity.ts'
 import type { RevocationKind } from './store/store.ts'
 
-/** Claims of one of our access tokens, as far as revocations look at them. They are verified. */
-export type NamedClaims = {
-  readonly jti: string
-  readonly sub: string
-  readonly client_id: string
-  readonly lineage: readonly string[]
-  /** RFC 8693 §4.1: the current actor, and in it the prior ones. */
-  readonly act?: Actor
-}
-
-type Actor = { readonly sub?: unknown; readonly act?: Actor }
-
 /**
  * The name of something: 16 characters, 96 bits of SHA-256. Enough that no two meet, short enough that a chain fits
  * into a token.
@@ -56,16 +44,30 @@ export function* namesOfIdentity(identity: Origin): Iterable<string> {
 
 /**
  * Every name by which a token can be revoked. Hashed as it is asked for.
+ * @param claims of one of our access tokens, verified
  * @param kid of the key that signed it, which may be revoked too; null where that is judged elsewhere
  */
-export function* namesOf(claims: NamedClaims, kid: string | null): Iterable<string> {
-  yield nameOf('token', claims.jti)
-  yield nameOf('sub', claims.sub)
-  const actors = new Set([claims.client_id])
-  for (let act = claims.act; act !== undefined; act = act.act) {
-    if (typeof act.sub === 'string') actors.add(act.sub)
+export function* namesOf(
+  claims: Readonly<Record<string, unknown>>,
+  kid: string | null,
+): Iterable<string> {
+  const { jti, sub, client_id: clientId, lineage } = claims
+  if (typeof jti === 'string') yield nameOf('token', jti)
+  if (typeof sub === 'string') yield nameOf('sub', sub)
+  const actors = new Set([clientId, ...actorsOf(claims)])
+  for (const uri of actors) if (typeof uri === 'string') yield nameOf('actor', uri)
+  if (Array.isArray(lineage)) {
+    for (const name of lineage) if (typeof name === 'string') yield name
   }
-  for (const uri of actors) yield nameOf('actor', uri)
-  yield* claims.lineage
   if (kid !== null) yield nameOf('key', kid)
+}
+
+/** The current actor, and in it the prior ones (RFC 8693 §4.1). */
+function* actorsOf(claims: object): Iterable<unknown> {
+  for (let within = claims; 'act' in within; ) {
+    const { act } = within
+    if (typeof act !== 'object' || act === null) return
+    if ('sub' in act) yield act.sub
+    within = act
+  }
 }

@@ -104,6 +104,22 @@ export async function openRevocations(room: RevocationsRoom): Promise<Revocation
   }
 }
 
+/**
+ * Lets pass what was not taken back.
+ * @throws Refusal `revoked`, or `revocations_stale` when nobody can say
+ */
+export function admit(
+  revocations: Pick<Revocations, 'revoked' | 'insist'>,
+  names: Iterable<string>,
+  issuedAt: number,
+): void {
+  revocations.insist()
+  const revoked = revocations.revoked(names, issuedAt)
+  if (revoked === null) return
+  const { kind, target, at, liftedAt, by, reason } = revoked
+  throw new Refusal('revoked', { kind, target, at, liftedAt, by, reason })
+}
+
 type Records = Map<string, RevocationRecord>
 
 /** The records of one store, and how far they were read. */

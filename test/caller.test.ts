@@ -6,9 +6,13 @@ import { accessTokens } from '../src/accesstoken.ts'
 import { callers, type ShownCaller } from '../src/caller.ts'
 import type { Grant } from '../src/grant.ts'
 import type { Evidence, Identity } from '../src/identity.ts'
+import { nameOf } from '../src/lineage.ts'
 import type { Held, Proofs } from '../src/possession.ts'
+import { openRevocations } from '../src/revocations.ts'
 import { openSqlite } from '../src/store/sqlite.ts'
 import type { Vouching } from '../src/vouching.ts'
+import { revocation } from './store/taken.ts'
+import { TestClock } from './world/clock.ts'
 import { freshKeys, GRANT, ISSUED_AT, TOKEN_ISSUER, tokenOf } from './world/signing.ts'
 
 const ENDPOINT = `${TOKEN_ISSUER}/introspect`
@@ -48,17 +52,23 @@ type Stage = { readonly policy?: 'once' | 'reusable'; readonly held?: Held }
 /** Callers whose platform vouches for anything, and whose proofs prove what the test says. */
 async function stage(t: { after(end: () => void): void }, options: Stage = {}) {
   const keys = await freshKeys(t)
+  const clock = new TestClock(ISSUED_AT)
   const store = openSqlite(':memory:')
   t.after(() => store.close())
   const vouched: Vouching = {
     prepare: () => ({ verify: () => identity(options.policy ?? 'once') }),
   }
   const held: Held = options.held ?? { sender: 'bearer', confirmation: null, proof: null }
+  const revocations = await openRevocations({
+    store,
+    ...{ timers: clock.timers, now: clock.now, stopwatch: () => 0, warn: () => {} },
+  })
   const { identify } = callers({
     tokens: accessTokens(TOKEN_ISSUER, keys),
     vouching: vouched,
     prove: () => held,
     store,
+    revocations,
     seconds: () => ISSUED_AT,
   })
   const bearing = (change: Partial<Grant>, scheme: 'Bearer' | 'DPoP' = 'Bearer'): ShownCaller => ({
@@ -67,7 +77,7 @@ async function stage(t: { after(end: () => void): void }, options: Stage = {}) {
     authorization: { scheme, token: tokenOf(keys, { audience: ENDPOINT, ...change }) },
     proofs: options.held === undefined ? null : PROOFS,
   })
-  return { identify, bearing }
+  return { identify, bearing, revocations }
 }
 
 test('a workload is known by the credential of its platform, which is spent', async (t) => {
@@ -166,3 +176,25 @@ test('the proof of a key is spent, beside a token as beside an assertion', async
   })
   await assert.rejects(identify({ ...SHOWN, proofs: PROOFS }), { reason: 'evidence_replayed' })
 })
+
+/** What was taken back, and which of the two ways in it closes. */
+for (const [kind, target, closes] of [
+  ['sub', URI, ['platform', 'token']],
+  ['actor', URI, ['platform', 'token']],
+  ['trust', 'kubernetes:a', ['platform']],
+  ['evidence', 'kubernetes:a/jti', ['platform']],
+  ['sub', 'k8s://c/ns/n/sa/another', []],
+] as const) {
+  test(`with ${kind} ${target} revoked, closed: ${closes.join(' and ') || 'nothing'}`, async (t) => {
+    const { identify, bearing, revocations } = await stage(t, { policy: 'reusable' })
+    const name = nameOf(kind, target)
+    await revocations.revoke(revocation(name, { kind, target, at: ISSUED_AT }))
+    const ways = { platform: SHOWN, token: bearing({ lineage: [] }) }
+    for (const way of ['platform', 'token'] as const) {
+      const asking = identify(ways[way])
+      if ((closes as readonly string[]).includes(way))
+        await assert.rejects(asking, { reason: 'revoked' })
+      else assert.equal((await asking).uri, URI)
+    }
+  })
+}

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   lineageOf,
-  type NamedClaims,
   nameOf,
   namesOf,
   namesOfIdentity,
@@ -22,7 +21,7 @@ const IDENTITY: Origin = {
   lineage: ['pod:prod-eu/uid-1', 'node:prod-eu/uid-2'],
 }
 
-const CLAIMS: NamedClaims = {
+const CLAIMS = {
   jti: 'decision-1',
   sub: 'user://corp/alice',
   client_id: WORKLOAD,
