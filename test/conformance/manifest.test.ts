@@ -12,7 +12,7 @@ import type { Requirement } from './manifest.ts'
 const FOLDER = join(import.meta.dirname, 'manifest')
 
 /** A title, or the part of a table from which it is made, begins with a section. */
-const CITED = /['"`](§[0-9.]+[0-9](?: \([0-9]+\))?)/g
+const CITED = /['"`](§[0-9]+(?:\.[0-9]+)*(?: \([0-9]+\))?)/g
 
 for (const file of readdirSync(FOLDER)) {
   const document = basename(file, '.ts')
