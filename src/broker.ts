@@ -211,7 +211,6 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   const introspection = {
     ...asking,
     callers: callers(asking),
-    revocations: { insist() {}, revoked: () => false },
     servedBy: (audience: string) => rooms.resources.get(audience)?.servedBy ?? [],
   }
   return {

@@ -6,7 +6,9 @@
 import type { AccessToken, AccessTokens } from './accesstoken.ts'
 import { type Caller, type Callers, proves, type ShownCaller } from './caller.ts'
 import type { SigningKeys } from './keys.ts'
+import { namesOf } from './lineage.ts'
 import { REASONS, Refusal } from './refusal.ts'
+import type { Revocations } from './revocations.ts'
 import { signClaims, signStatement } from './token.ts'
 
 /** RFC 9701 §5: the `typ` of a signed answer, which so is no access token. */
@@ -28,20 +30,13 @@ export type Finding = { readonly active: boolean } & (
   | { readonly form: 'statement' | 'token'; readonly jws: string }
 )
 
-/** What is known of revocations here and now. */
-export type RevocationView = {
-  /** @throws Refusal `revocations_stale` when nobody can tell what was revoked */
-  insist(nowSeconds: number): void
-  revoked(token: AccessToken): boolean
-}
-
 /** The rooms that a question passes through. Composed in `broker.ts`. */
 export type IntrospectionRooms = {
   readonly issuer: string
   readonly callers: Callers
   readonly tokens: AccessTokens
   readonly keys: Pick<SigningKeys, 'signer'>
-  readonly revocations: RevocationView
+  readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
   /** The workloads behind an audience, by canonical URI. */
   readonly servedBy: (audience: string) => readonly string[]
   /** Epoch seconds. */
@@ -53,7 +48,7 @@ const INACTIVE = { active: false } as const
 
 /**
  * Answers one question.
- * @throws Refusal for a caller that is not known, and when it cannot be told what was revoked
+ * @throws Refusal `revocations_stale` when nobody can say what was revoked, and those of `Callers`
  */
 export async function introspect(
   rooms: IntrospectionRooms,
@@ -61,7 +56,7 @@ export async function introspect(
 ): Promise<Finding> {
   const { callers, revocations, seconds } = rooms
   // Before the caller's evidence is spent on an answer that nobody could give.
-  revocations.insist(seconds())
+  revocations.insist()
   const caller = await callers.identify(shown)
   const token = valid(rooms, text)
   const concern = token && concernOf(rooms, caller, token)
@@ -79,7 +74,8 @@ export async function introspect(
 function valid({ tokens, revocations, seconds }: IntrospectionRooms, text: string) {
   try {
     const token = tokens.read(text, seconds())
-    return revocations.revoked(token) ? null : token
+    const names = namesOf(token.claims, token.kid)
+    return revocations.revoked(names, token.issuedAt) === null ? token : null
   } catch (error) {
     if (error instanceof Refusal && REASONS[error.reason].answer === 'evidence') return null
     throw error

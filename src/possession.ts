@@ -13,11 +13,11 @@ export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': str
 export type Proofs = {
   /** The `DPoP` header as sent; null when it was not. Node joins repeated ones with a comma, which no proof has. */
   readonly dpop: string | null
+  /** The access token beside the proof, which has to be made for it (`ath`); null where there is none. */
+  readonly token: string | null
   /** The request as a proof has to name it: its method, and the URL as published, never the Host header's. */
   readonly method: string
   readonly url: string
-  /** The access token that is shown beside them: a proof then carries its hash (`ath`, RFC 9449 §4.3). Null for none. */
-  readonly token: string | null
   /**
    * DER of the certificates that the connection showed, leaf first; empty for none. The handshake has proved the
    * leaf's key, and nothing else about them.

@@ -30,7 +30,7 @@ export function readCaller(request: FastifyRequest, form: Form, endpoint: string
       : null,
     clientId: form.one('client_id') ?? null,
     authorization,
-    proofs: readProofs(request, endpoint, authorization?.token ?? null),
+    proofs: readProofs(request, endpoint, { token: authorization?.token }),
   }
 }
 

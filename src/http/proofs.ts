@@ -3,16 +3,22 @@
 import type { FastifyRequest } from 'fastify'
 import type { Proofs } from '../possession.ts'
 
+/** What a request says of its proof elsewhere. */
+type Beside = {
+  /** The access token that the caller shows. */
+  readonly token?: string | undefined
+}
+
 /**
- * @param token the access token that the request shows; null for none
  * @param url of the endpoint, as published: a proof names it, and the Host header is the caller's word
  * @returns null when nothing is shown
  */
 export function readProofs(
   { headers, method }: FastifyRequest,
   url: string,
-  token: string | null = null,
+  { token }: Beside = {},
 ): Proofs | null {
   const { dpop } = headers
-  return typeof dpop === 'string' ? { dpop, method, url, token, certificates: [] } : null
+  if (dpop === undefined) return null
+  return { dpop: String(dpop), token: token ?? null, method, url, certificates: [] }
 }

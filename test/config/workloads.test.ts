@@ -37,7 +37,12 @@ const ROWS: readonly (readonly [object, string, string])[] = [
     'azure://22222222-2222-3333-4444-555555555555/sp/66666666-7777-8888-9999-000000000000',
   ],
   [
-    { aws: { account: '123456789012', issuer: 'https://a.tokens.sts.global.api.aws' } },
+    {
+      aws: {
+        account: '123456789012',
+        issuer: 'https://12345678-9012-4345-8678-901234567890.tokens.sts.global.api.aws',
+      },
+    },
     'aws://aws/123456789012/role/server',
     'aws://aws/210987654321/role/server',
   ],
