@@ -14,7 +14,7 @@ const COMPILED = join(import.meta.dirname, '../node_modules/.cache/compiled')
 /** The first compiles policies over and over, the second attests and serves requests, the third starts programs. */
 const GROUPS = [
   ['*.test.ts', '{config,policy}/**/*.test.ts'],
-  ['{attestors,conformance,fuzz,http,net,store}/**/*.test.ts'],
+  ['{attestors,conformance,fuzz,http,net,resource,store}/**/*.test.ts'],
   ['{agent,process}/**/*.test.ts'],
 ]
 
