@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { type AccessTokens, accessTokens } from '../src/accesstoken.ts'
 import type { Signer, SigningKeys } from '../src/keys.ts'
 import { MAX_OPAQUE_CHARACTERS, OPAQUE_PREFIX, sealingKey, sealToken } from '../src/opaque.ts'
-import { Refusal } from '../src/refusal.ts'
+import { REASONS, Refusal } from '../src/refusal.ts'
 import { sealer } from '../src/seal.ts'
 import { freshKeys, ISSUED_AT, TOKEN_ISSUER, tokenOf } from './world/signing.ts'
 
@@ -33,8 +33,10 @@ function reasonOf({ tokens }: Stage, token: string): string | null {
     tokens.read(token, ISSUED_AT)
     return null
   } catch (error) {
-    if (error instanceof Refusal) return error.reason
-    throw error
+    if (!(error instanceof Refusal)) throw error
+    // INVARIANT: introspection says "not active" of this class of reasons, whichever it is.
+    assert.equal(REASONS[error.reason].answer, 'evidence')
+    return error.reason
   }
 }
 
