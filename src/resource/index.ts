@@ -13,7 +13,7 @@ export type VerifierOptions = {
   /** This resource, as the broker's configuration names it. */
   readonly audience: string
   /**
-   * Asks the broker about opaque tokens; without it they are refused. Its answer is verified as any token is. This
+   * Asks the broker about opaque tokens; without it they are refused. Its answer is verified like every token. This
    * workload has to be in `servedBy` of the resource.
    */
   readonly introspector?: Pick<Introspector, 'phantom'>

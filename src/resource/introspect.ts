@@ -31,7 +31,7 @@ export type IntrospectorOptions = {
 export type Introspector = {
   /** Every claim of a token, `active` and `token_type` (RFC 7662 §2.2); null for one that is not active. */
   claims(token: string): Promise<Readonly<Record<string, unknown>> | null>
-  /** The JWT of an opaque token (a phantom token), to be verified as any other; null for one that is not active. */
+  /** The JWT of an opaque token (a phantom token), to be verified like every other; null for one that is not active. */
   phantom(token: string): Promise<string | null>
 }
 
