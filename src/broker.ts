@@ -113,7 +113,11 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
     cleanup.push(() => sink.close())
     const secret = secretOf(config, world)
-    const keys = await openKeys(config, store, world, secret)
+    const timers = world.timers ?? systemTimers
+    const revocations = await openRevocations({ ...world, store, timers })
+    cleanup.push(() => revocations.close())
+    const isRevoked = (name: string) => revocations.revoked([name], 0) !== null
+    const keys = await openKeys(config, store, world, secret, isRevoked)
     const seen = { ...world, door: world.door ?? createDoor() }
     // Platforms are asked for their keys while a thread of its own loads the policies.
     const starting = startAttestors(config, seen, cleanup)
@@ -142,10 +146,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     )
     const vouched = noted.noting(vouching(attestors, relays, asked))
     const who = { attestors, challenges: asked, vouching: vouched, noted }
-    const timers = world.timers ?? systemTimers
-    const revocations = await openRevocations({ ...world, store, timers })
-    cleanup.push(() => revocations.close())
-    cleanup.push(startUpkeep(config, world, store, keys))
+    cleanup.push(startUpkeep(config, world, store, keys, revocations))
     policies.watch()
     geo.watch()
     return assemble(config, world, { store, keys, revocations, policies, geo, ...who, sink, close })

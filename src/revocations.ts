@@ -4,11 +4,10 @@
  * a second whether it does or not; a replica that has not read it for 30 s answers nothing that depends on it.
  */
 
-import { setImmediate as immediate } from 'node:timers/promises'
 import type { Timers } from './net/timers.ts'
 import { type Detail, Refusal } from './refusal.ts'
+import { openView } from './revocationview.ts'
 import type { Lifting, Revocation, RevocationRecord, Store } from './store/store.ts'
-import { epochSeconds } from './units.ts'
 
 /**
  * How often the store is read without being told to. A revocation has to be seen everywhere within a second, also
@@ -19,9 +18,6 @@ const POLL_MS = 500
 
 /** A view that was last read longer ago is no answer. */
 const STALE_MS = 30_000
-
-/** Records looked at for their end in each read: the work of one read does not grow with what is in force. */
-const SWEEP = 500
 
 /** A failure that goes on is reported no more often than this. */
 const WARN_EVERY_MS = 60_000
@@ -55,6 +51,8 @@ export type Revocations = {
   /** The highest sequence that was read. It goes back only with the store. */
   sequence(): number
   status(): RevocationStatus
+  /** Has a listener told of everything that is read from now on, until the view is closed. */
+  onChange(listener: (record: RevocationRecord) => void): void
   close(): void
 }
 
@@ -100,6 +98,7 @@ export async function openRevocations(room: RevocationsRoom): Promise<Revocation
       inForce: view.inForce(),
       ageSeconds: (stopwatch() - view.readAt()) / 1000,
     }),
+    onChange: view.onChange,
     close: endFollowing,
   }
 }
@@ -120,114 +119,16 @@ export function admit(
   throw new Refusal('revoked', { kind, target, at, liftedAt, by, reason })
 }
 
-type Records = Map<string, RevocationRecord>
-
-/** The records of one store, and how far they were read. */
-function openView({ store, now, stopwatch }: RevocationsRoom) {
-  let records: Records = new Map()
-  let upTo = 0
-  let readAt = Number.NEGATIVE_INFINITY
-  let sweep = records.entries()
-
-  async function read(): Promise<void> {
-    const began = stopwatch()
-    let into = records
-    for (let from = upTo; ; await immediate()) {
-      const page = await store.listRevocations(from)
-      if (page.latest < from) {
-        // The store was put back in time. What it says now replaces the view, but only as a whole.
-        into = new Map()
-        from = 0
-        continue
-      }
-      for (const record of page.records) keep(into, record)
-      from = page.upTo
-      if (from < page.latest) continue
-      if (into !== records) sweep = into.entries()
-      records = into
-      upTo = from
-      readAt = began
-      return
-    }
+/** Every revocation of a store, page by page: for who looks once. */
+export async function* everyRevocation(
+  store: Pick<Store, 'listRevocations'>,
+): AsyncIterable<RevocationRecord> {
+  for (let from = 0; ; ) {
+    const { records, upTo, latest } = await store.listRevocations(from)
+    yield* records
+    if (upTo >= latest) return
+    from = upTo
   }
-
-  function forgetSome(): void {
-    const seconds = epochSeconds(now())
-    for (let looked = 0; looked < SWEEP; looked += 1) {
-      const { done, value } = sweep.next()
-      if (done === true) {
-        sweep = records.entries()
-        return
-      }
-      if (isOver(value[1], seconds)) records.delete(value[0])
-    }
-  }
-
-  return {
-    refresh: oneAtATime(async () => {
-      await read()
-      forgetSome()
-    }),
-    put: (record: RevocationRecord) => keep(records, record),
-    revoked(names: Iterable<string>, issuedAt: number): Revocation | null {
-      if (records.size === 0) return null
-      for (const name of names) {
-        const record = records.get(name)
-        if (record !== undefined && stops(record, issuedAt)) return record
-      }
-      return null
-    },
-    standing: (seconds: number) => [...records.values()].filter((each) => !isOver(each, seconds)),
-    inForce() {
-      let count = 0
-      for (const { liftedAt } of records.values()) if (liftedAt === null) count += 1
-      return count
-    },
-    sequence: () => upTo,
-    readAt: () => readAt,
-  }
-}
-
-/** Who asks while a read is under way, which may have looked already, gets the one after it, with all who ask. */
-function oneAtATime(read: () => Promise<void>): () => Promise<void> {
-  let reading: Promise<void> | null = null
-  let next: Promise<void> | null = null
-
-  function start(): Promise<void> {
-    reading = read().finally(() => {
-      reading = null
-    })
-    return reading
-  }
-
-  return () => {
-    if (reading === null) return start()
-    next ??= reading
-      .catch(() => undefined)
-      .then(() => {
-        next = null
-        return reading ?? start()
-      })
-    return next
-  }
-}
-
-/** An older answer must not take the place of a newer one. */
-function keep(records: Records, record: RevocationRecord): void {
-  const known = records.get(record.name)
-  if (known === undefined || known.sequence <= record.sequence) records.set(record.name, record)
-}
-
-/**
- * In the second of the lifting nothing is issued yet, so that whatever bears that second is from before.
- * @param issuedAt epoch seconds
- */
-function stops({ liftedAt }: Revocation, issuedAt: number): boolean {
-  return liftedAt === null || issuedAt <= liftedAt
-}
-
-function isOver({ until }: Revocation, seconds: number): boolean {
-  return until !== null && until < seconds
 }
 
 /** Reads when the store tells of a change, and now and then. @returns what ends it */

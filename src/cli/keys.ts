@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { IN_MEMORY } from '../config/paths.ts'
 import type { Config } from '../config.ts'
-import { type KeyLife, storedLives } from '../keys.ts'
+import { type KeyLife, storedLives } from '../keylife.ts'
 import { openKeys, openStore } from '../opening.ts'
 import { secretPath } from '../secret.ts'
 import type { Store } from '../store/store.ts'
@@ -75,7 +75,7 @@ async function withStore(
 }
 
 async function list(store: Store, json: boolean, terminal: Terminal): Promise<ExitCode> {
-  const lives = storedLives(await store.listKeys(), epochSeconds(terminal.now()))
+  const lives = await storedLives(store, epochSeconds(terminal.now()))
   if (json) {
     terminal.out(JSON.stringify(lives.map(shown)))
     return 0
@@ -106,7 +106,7 @@ function instant(seconds: number): string {
 }
 
 async function exportKeys(store: Store, retired: boolean, terminal: Terminal): Promise<ExitCode> {
-  const lives = storedLives(await store.listKeys(), epochSeconds(terminal.now()))
+  const lives = await storedLives(store, epochSeconds(terminal.now()))
   const wanted = lives.filter(({ state }) => retired || state !== 'retired')
   terminal.out(JSON.stringify({ keys: wanted.map(({ publicJwk }) => publicJwk) }, null, 2))
   return 0

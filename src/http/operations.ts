@@ -2,7 +2,7 @@
 
 import { Gauge, type Registry } from 'prom-client'
 import type { CertificateStatus } from '../certificate.ts'
-import type { KeyLife } from '../keys.ts'
+import type { KeyLife } from '../keylife.ts'
 import { ownVersion } from '../version.ts'
 
 /** What is read when Prometheus asks. */
