@@ -9,7 +9,8 @@ import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
-import { type Ask, exchange, type Issued } from './exchange.ts'
+import { type Ask, exchange, type Issued, type Rooms } from './exchange.ts'
+import { type Feed, feeds } from './feed.ts'
 import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import type { MetadataRoom } from './http/metadata.ts'
 import { createMeter, type Meter } from './http/metrics.ts'
@@ -26,6 +27,7 @@ import { type Explanation, explain } from './policy/explain.ts'
 import { possession } from './possession.ts'
 import type { Detail } from './refusal.ts'
 import { openRevocations, type Revocations } from './revocations.ts'
+import { type Return, takeBack } from './revoking.ts'
 import type { Store } from './store/store.ts'
 import { type Successes, successes } from './successes.ts'
 import { type Traces, traced } from './traces.ts'
@@ -85,6 +87,10 @@ export type Broker = {
   exchange(ask: Ask): Promise<Issued>
   /** Says what a token is good for. @throws Refusal */
   introspect(inquiry: Inquiry): Promise<Finding>
+  /** Takes a token back for its holder. @throws Refusal */
+  takeBack(wish: Return): Promise<void>
+  /** The signed feed of revocations. @throws Refusal */
+  feed(): Promise<Feed>
   /** Whether a valid request would be answered now. */
   ready(): boolean
   /** It is not ready from now on, so that no further callers are sent here. It still answers. */
@@ -182,7 +188,9 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   const seconds = () => epochSeconds(world.now())
   let retired = false
   const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
+  const feed = feeds({ issuer: config.issuer, keys, revocations: parts.revocations, seconds })
   const counted = createMeter({
+    revocations: () => ({ ...parts.revocations.status(), omitted: feed.omitted() }),
     policies: () => policies.status(),
     attestors: health,
     unkept: audit.unkept,
@@ -208,12 +216,6 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     ruled: meter.ruled,
   }
   const traces = world.traces ?? null
-  const asking = { ...rooms, tokens: accessTokens(config.issuer, keys), seconds }
-  const introspection = {
-    ...asking,
-    callers: callers(asking),
-    servedBy: (audience: string) => rooms.resources.get(audience)?.servedBy ?? [],
-  }
   return {
     meter,
     traces,
@@ -232,7 +234,8 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     exchange: together(
       traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
     ),
-    introspect: (inquiry) => introspect(introspection, inquiry),
+    ...aboutTokens(config, { ...rooms, seconds }),
+    feed: feed.current,
     ready,
     retire() {
       retired = true
@@ -244,6 +247,21 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       retired = true
       await close()
     },
+  }
+}
+
+/** What can be asked about a token that has left. */
+function aboutTokens(
+  { resources }: Pick<Config, 'resources'>,
+  rooms: Rooms & { readonly revocations: Revocations; readonly seconds: () => number },
+): Pick<Broker, 'introspect' | 'takeBack'> {
+  const asking = { ...rooms, tokens: accessTokens(rooms.issuer, rooms.keys) }
+  const servers = new Map(resources.map(({ audience, servedBy }) => [audience, servedBy]))
+  const servedBy = (audience: string) => servers.get(audience) ?? []
+  const known = { ...asking, servedBy, callers: callers(asking) }
+  return {
+    introspect: (inquiry) => introspect(known, inquiry),
+    takeBack: (wish) => takeBack(known, wish),
   }
 }
 

@@ -48,6 +48,8 @@ export type Revocations = {
   lift(lifting: Lifting): Promise<RevocationRecord | null>
   /** Everything that may still stop something at an instant, in no particular order. */
   standing(nowSeconds: number): readonly RevocationRecord[]
+  /** Records that are held: those in force, the lifted, and a few that are over. */
+  size(): number
   /** The highest sequence that was read. It goes back only with the store. */
   sequence(): number
   status(): RevocationStatus
@@ -87,6 +89,7 @@ export async function openRevocations(room: RevocationsRoom): Promise<Revocation
     revoked: view.revoked,
     refresh: view.refresh,
     standing: view.standing,
+    size: view.size,
     sequence: view.sequence,
     insist() {
       const age = stopwatch() - view.readAt()

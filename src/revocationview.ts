@@ -89,6 +89,7 @@ export function openView({ store, now, stopwatch }: ViewRoom) {
       for (const { liftedAt } of records.values()) if (liftedAt === null) count += 1
       return count
     },
+    size: () => records.size,
     sequence: () => upTo,
     onChange: (listener: (record: RevocationRecord) => void) => void listeners.push(listener),
     readAt: () => readAt,

@@ -9,6 +9,8 @@ import { type CountsRefusals, errorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
 import { introspectRoute } from './introspect.ts'
 import { metadataRoutes } from './metadata.ts'
+import { revocationsRoute } from './revocations.ts'
+import { revokeRoute } from './revoke.ts'
 import { parseFormBody, tokenRoute } from './token.ts'
 import { traceRequests } from './trace.ts'
 
@@ -52,8 +54,11 @@ export function countersign(broker: Broker) {
     // What is said of tokens is said to workloads: no page of a browser reads it, nor why it is refused.
     app.register((inner, _options, done) => {
       inner.setErrorHandler(errorHandler(counts, false))
-      const endpoint = `${broker.metadata.issuer}/introspect`
-      introspectRoute(inner, `${root}/introspect`, { ...broker, endpoint })
+      const { issuer } = broker.metadata
+      const endpoint = (name: string) => ({ ...broker, endpoint: `${issuer}/${name}` })
+      introspectRoute(inner, `${root}/introspect`, endpoint('introspect'))
+      revokeRoute(inner, `${root}/revoke`, endpoint('revoke'))
+      revocationsRoute(inner, `${root}/revocations`, broker)
       done()
     })
   }
