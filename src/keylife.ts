@@ -6,7 +6,7 @@ import { everyRevocation } from './revocations.ts'
 import type { KeyRecord, Store } from './store/store.ts'
 
 /** How long a replaced key stays published: the longest token lifetime, and an hour for slow clocks. */
-const AFTERLIFE_SECONDS = 25 * 3600
+export const AFTERLIFE_SECONDS = 25 * 3600
 
 /**
  * `next`: published, does not sign yet. `retiring`: signs no longer, its tokens may be in use. `retired`: not published.
@@ -19,6 +19,11 @@ export type IsRevoked = (name: string) => boolean
 
 /** Without a word about revocations no key is revoked. */
 export const NONE_REVOKED: IsRevoked = () => false
+
+/** Whether verifiers find a key of this state at `/jwks`. */
+export function isPublished(state: KeyState): boolean {
+  return state !== 'retired' && state !== 'revoked'
+}
 
 /** One key in time. All instants in epoch seconds. */
 export type KeyLife = {

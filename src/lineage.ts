@@ -29,9 +29,14 @@ export function evidenceOrigin(trust: string, replayKey: string): string {
 /** What is proved of a party, as far as revocations look at it. */
 export type Origin = Pick<Identity, 'uri' | 'trust' | 'replay' | 'lineage'>
 
-/** What a token says of its origin: the evidence, the trust entry that vouched, and what the platform named. */
-export function lineageOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
-  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage].map(shortHash)
+/** Where a party comes from: its evidence, the trust entry that vouched, and what the platform named. For people. */
+export function originsOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
+  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage]
+}
+
+/** What a token says of its origin: the same as names. */
+export function lineageOf(origin: Omit<Origin, 'uri'>): readonly string[] {
+  return originsOf(origin).map(shortHash)
 }
 
 /** Every name by which the tokens of a party can be refused before they are issued. Hashed as it is asked for. */
