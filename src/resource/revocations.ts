@@ -47,7 +47,9 @@ export type RevocationFeed = {
 export function revocationFeed(options: FeedOptions): RevocationFeed {
   const { issuer, everySeconds = POLL_SECONDS, now = Date.now, timers = systemTimers } = options
   const http = options.fetch ?? fetch
-  const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`), { [customFetch]: http })
+  // Only our own polls ask for keys here, so a new one is asked for at once: it may come with the end of the old.
+  const asking = { [customFetch]: http, cooldownDuration: 0 }
+  const keys = createRemoteJWKSet(new URL(`${issuer}/jwks`), asking)
   let feed: Feed | null = null
   let etag: string | null = null
   let failed: string | null = null
