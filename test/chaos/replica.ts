@@ -14,6 +14,9 @@ export type Site = {
   readonly clusterIssuer: string
   readonly resource: string
   readonly policies: string
+  /** Settings of the trust entry and of the resource beside those of every site, in flow style: `replay: once`. */
+  readonly trust?: string
+  readonly served?: string
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -27,6 +30,10 @@ export type Recorded = {
 
 export type Replica = {
   readonly origin: string
+  /** Of its admin listener. */
+  readonly admin: string
+  /** Its `countersign.yaml`, for commands. */
+  readonly config: string
   /** SIGKILL, and a new process once the old one is gone. */
   restart(): Promise<void>
   /** SIGTERM. @returns what it wrote to standard error in all its lives */
@@ -71,6 +78,8 @@ export async function startReplica(site: Site, port: number, admin: number): Pro
   await start()
   return {
     origin: `http://127.0.0.1:${port}`,
+    admin: `http://127.0.0.1:${admin}`,
+    config,
     async restart() {
       await end('SIGKILL')
       await start()
@@ -100,12 +109,12 @@ store: { postgres: "\${env:DATABASE_URL}", connections: 8 }
 keys: { secret: "\${env:KEYS_SECRET}" }
 audit: { file: ${audit} }
 trust:
-  - kubernetes:
-      cluster: prod-eu
-      issuer: ${site.clusterIssuer}
-      jwks: { discovery: true, allowPrivate: true }
-      replay: once
-resources: [{ audience: ${site.resource}, scopes: [trades:read] }]
+  - kubernetes: { cluster: prod-eu, issuer: "${site.clusterIssuer}", jwks: { discovery: true, allowPrivate: true }${further(site.trust)} }
+resources: [{ audience: "${site.resource}", scopes: [trades:read]${further(site.served)} }]
 policies: { path: ${site.policies} }
 `
+}
+
+function further(settings: string | undefined): string {
+  return settings === undefined ? '' : `, ${settings}`
 }

@@ -88,7 +88,8 @@ async function stage(env: Readonly<Record<string, string>>) {
   writeFileSync(policies, POLICY)
   const ports = await freePorts(2 * REPLICAS)
   const issuer = `http://127.0.0.1:${ports[0]}`
-  const site = { folder, issuer, clusterIssuer: cluster.issuer, resource: RESOURCE, policies, env }
+  const trusted = { clusterIssuer: cluster.issuer, trust: 'replay: once' }
+  const site = { folder, issuer, ...trusted, resource: RESOURCE, policies, env }
   const starting = Array.from({ length: REPLICAS }, (_, index) =>
     startReplica(site, ports[2 * index] ?? 0, ports[2 * index + 1] ?? 0),
   )
