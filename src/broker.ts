@@ -221,13 +221,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     traces,
     policies,
     revocations: parts.revocations,
-    metadata: {
-      issuer: config.issuer,
-      scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
-      assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
-      spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
-      publishedKeys: () => keys.published(seconds()),
-    },
+    metadata: metadataOf(config, attestors, () => keys.published(seconds())),
     bodyLimitBytes: config.listen.bodyLimitBytes,
     newId: () => decisionId(world.now()),
     newChallenge: () => parts.challenges.issue(seconds()),
@@ -247,6 +241,20 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
       retired = true
       await close()
     },
+  }
+}
+
+function metadataOf(
+  { issuer, resources }: Config,
+  attestors: readonly Attestor[],
+  publishedKeys: MetadataRoom['publishedKeys'],
+): MetadataRoom {
+  return {
+    issuer,
+    scopes: [...new Set(resources.flatMap((resource) => resource.scopes))],
+    assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
+    spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
+    publishedKeys,
   }
 }
 

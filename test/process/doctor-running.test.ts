@@ -27,6 +27,7 @@ const HEALTH = {
 const NO_METER: Meter = {
   issued() {},
   refused() {},
+  introspected() {},
   ruled() {},
   took() {},
   expose: async () => ({ type: 'text/plain', text: 'countersign_ready 1\n' }),

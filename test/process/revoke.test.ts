@@ -163,8 +163,7 @@ test('the compromise drill: a new key signs, every token of the old one is bad, 
   t.after(feed.close)
   await feed.refresh()
   // It has the old key in its cache, and will not ask for keys again.
-  const another = () =>
-    verifier({ ...options, audience: AUDIENCE, fetch: http, revocations: feed })
+  const another = () => verifier({ ...options, audience: AUDIENCE, fetch: http, revocations: feed })
   const verify = another()
   const stolen = (await ask()).token
   await verify(stolen)
