@@ -67,6 +67,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The issuer serves others too, and the trust entry does not admit this one. Compare the detail with the lists of the entry.',
   evidence_revoked:
     'The cluster no longer has the workload of this token: its pod, service account or node is gone, replaced or being deleted. The detail says which.',
+  revoked:
+    'This workload, its trust entry or this credential was revoked. The detail says by whom and why; `countersign revoke --lift` ends it.',
   evidence_replayed:
     'This one-time credential was used before. If the client did not, somebody else did.',
   evidence_key_mismatch:
@@ -90,6 +92,10 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'This workload cannot show such an attestation: the type is not known here, or its trust entry takes none of it.',
   attestation_mismatched:
     'The attestation is of another machine or workload than the credential beside it. If the client did not mix them up, treat it as an attack.',
+  sender_unproved:
+    'The token is bound to a key that the caller did not prove, or was sent with the wrong scheme: `DPoP` for a DPoP-bound one, else `Bearer`.',
+  caller_missing:
+    'Introspection and revocation take a `client_assertion`, or a token for the endpoint itself in the Authorization header.',
   client_mismatched: 'client_id is not the workload of the assertion. Leave client_id out.',
   proof_missing:
     'The request names a key in dpop_jkt and shows no DPoP proof of it. Send the proof, or leave dpop_jkt out.',
@@ -113,6 +119,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The nonce is over or none of ours, and the client was told another. Replicas need the same `keys.secret`.',
   sender_unbound:
     'The resource demands dpop or mtls, which this client did not offer. A certificate counts where `listen.tls.clientCertificates` is `request`; a Client-Cert header, from `listen.trustedProxies` alone.',
+  token_oversized:
+    'An opaque token has at most 4096 characters. Map fewer or shorter facts in `resources[].claims`, or use `format: jwt`.',
   policy_denied:
     'No policy permits this. The explanation names the nearest policies and what was missing.',
   policy_failed: 'A policy could not be evaluated, which denies. Correct the policy that is named.',
@@ -132,6 +140,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'The audit log cannot be written, so no token was issued. Look at its disk or pipe.',
   policies_stale:
     'The policies on disk were refused for longer than `policies.maxStale`. `countersign check` lists what is wrong with them.',
+  revocations_stale:
+    'What was revoked could not be read for 30 s, so nothing is issued. Look at the store.',
   signing_key_unavailable: 'There is no signing key yet. Look at the log of the start.',
   overloaded: 'Too many requests wait for a dependency. Look at the stage times in /metrics.',
 }

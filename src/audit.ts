@@ -23,6 +23,13 @@ export type AuditEvidence = {
   readonly claimedSubject: string | null
 }
 
+/** Where the evidence comes from, in words: a token holds the hashes of them. */
+export type AuditOrigin = {
+  readonly lineage: readonly string[]
+  /** When the evidence ends, epoch seconds. */
+  readonly expiresAt: number
+}
+
 /** The token that was issued, by hash: the audit can prove which token it was and cannot leak it. */
 export type AuditToken = {
   readonly sha256: string
@@ -44,6 +51,8 @@ export type AuditEvent = {
   readonly detail: Detail
   readonly grantType: string
   readonly evidence: readonly AuditEvidence[]
+  /** What `countersign revoke --evidence` can name of it, once it was proved. */
+  readonly origin?: AuditOrigin
   /** Absent facts stay absent; null when the request was refused before the Question was complete. */
   readonly question: Question | null
   readonly decision: Decision | null

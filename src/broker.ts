@@ -1,14 +1,16 @@
 /** The composition root: Config → Broker. Every room is made here and nowhere else. */
 
 import { randomBytes } from 'node:crypto'
-import { ADVICE } from './advice.ts'
-import { type Audit, type AuditEvent, type AuditSink, auditTo, fileSink } from './audit.ts'
+import { type AboutTokens, aboutTokens } from './abouttokens.ts'
+import { type Audit, type AuditSink, auditTo, fileSink } from './audit.ts'
 import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
 import { type ClientAuthorities, certificateJudge } from './clientcertificate.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
+import { type ExplainedDecision, explained } from './explained.ts'
+import { type Feed, feeds } from './feed.ts'
 import { type Geo, NO_GEO, openGeo } from './geo.ts'
 import { certificateReader, type ReadCertificates } from './http/certificates.ts'
 import type { MetadataRoom } from './http/metadata.ts'
@@ -16,15 +18,16 @@ import { createMeter, type Meter } from './http/metrics.ts'
 import type { Attestor, AttestorHealth } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import { createDoor, type Door } from './net/fetch.ts'
+import { systemTimers, type Timers } from './net/timers.ts'
 import { type Nonces, nonces } from './nonce.ts'
 import { openKeys, openStore, secretOf, startUpkeep } from './opening.ts'
 import { pace, together } from './pace.ts'
 import { pinPolicies, spending } from './pinning.ts'
 import { keepPolicies, type Policies } from './policies.ts'
-import { decide } from './policy/decide.ts'
-import { type Explanation, explain } from './policy/explain.ts'
 import { possession } from './possession.ts'
+import { published } from './published.ts'
 import type { Detail } from './refusal.ts'
+import { openRevocations, type Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { type Successes, successes } from './successes.ts'
 import { type Traces, traced } from './traces.ts'
@@ -43,6 +46,8 @@ export type World = {
   readonly auditSink: AuditSink
   /** A sentence for the operator, with data. */
   readonly warn: (detail: Detail, sentence: string) => void
+  /** Time that passes; the process's own when absent. */
+  readonly timers?: Timers
   /** The door out; a test may hand in one with its own resolver. */
   readonly door?: Door
   /** Where requests are traced; absent for nowhere. */
@@ -55,22 +60,13 @@ export type World = {
   readonly policies?: Policies
 }
 
-/** A decision as the operator reads it. */
-export type ExplainedDecision = {
-  readonly event: AuditEvent
-  /** What to do about the refusal; null when a token was issued. */
-  readonly advice: string | null
-  /** Null when the request was refused before there was anything to decide. */
-  readonly explanation: Explanation | null
-  /** Whether the policies in force now are those that decided. If not, the explanation is theirs. */
-  readonly sameGeneration: boolean
-}
-
 /** One broker. A process may host several. */
-export type Broker = {
+export type Broker = AboutTokens & {
   readonly meter: Meter
   readonly metadata: MetadataRoom
   readonly policies: Policies
+  /** What was taken back, as this replica knows it. */
+  readonly revocations: Revocations
   readonly bodyLimitBytes: number
   readonly certificates: ReadCertificates
   /** Null where nothing is traced. */
@@ -83,6 +79,8 @@ export type Broker = {
   newNonce(): string
   /** Decides one request. @throws Refusal */
   exchange(ask: Ask): Promise<Issued>
+  /** The signed feed of revocations. @throws Refusal */
+  feed(): Promise<Feed>
   /** Whether a valid request would be answered now. */
   ready(): boolean
   /** It is not ready from now on, so that no further callers are sent here. It still answers. */
@@ -111,7 +109,11 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const sink = config.audit.file === null ? world.auditSink : fileSink(config.audit.file)
     cleanup.push(() => sink.close())
     const secret = secretOf(config, world)
-    const keys = await openKeys(config, store, world, secret)
+    const timers = world.timers ?? systemTimers
+    const revocations = await openRevocations({ ...world, store, timers })
+    cleanup.push(() => revocations.close())
+    const isRevoked = (name: string) => revocations.revoked([name], 0) !== null
+    const keys = await openKeys(config, store, world, secret, isRevoked)
     const seen = { ...world, door: world.door ?? createDoor() }
     // Platforms are asked for their keys while a thread of its own loads the policies.
     const starting = startAttestors(config, seen, cleanup)
@@ -141,10 +143,10 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const vouched = noted.noting(vouching(attestors, relays, asked))
     const given = nonces(secret, randomBytes)
     const who = { attestors, challenges: asked, nonces: given, vouching: vouched, noted }
-    cleanup.push(startUpkeep(config, world, store, keys))
+    cleanup.push(startUpkeep(config, world, store, keys, revocations))
     policies.watch()
     geo.watch()
-    return assemble(config, world, { store, keys, policies, geo, ...who, sink, close })
+    return assemble(config, world, { store, keys, revocations, policies, geo, ...who, sink, close })
   } catch (error) {
     await close()
     throw error
@@ -154,6 +156,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
 type Parts = {
   readonly store: Store
   readonly keys: SigningKeys
+  readonly revocations: Revocations
   readonly policies: Policies
   readonly geo: Geo
   readonly attestors: readonly Attestor[]
@@ -166,7 +169,7 @@ type Parts = {
 }
 
 function assemble(config: Config, world: World, parts: Parts): Broker {
-  const { store, keys, policies, geo, attestors, sink, close } = parts
+  const { store, keys, policies, attestors, sink, close } = parts
   const health = () =>
     attestors.map((attestor) => ({
       ...attestor.health(),
@@ -178,7 +181,9 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   let retired = false
   const ready = () => !retired && audit.working() && health().some((attestor) => attestor.ready)
   const pins = pinPolicies(config)
+  const feed = feeds({ issuer: config.issuer, keys, revocations: parts.revocations, seconds })
   const counted = createMeter({
+    revocations: () => ({ ...parts.revocations.status(), omitted: feed.omitted() }),
     policies: () => policies.status(),
     attestors: health,
     pinning: [...pins.keys()],
@@ -189,25 +194,13 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     seconds,
   })
   const meter = withTrust(counted, health, parts.noted.relays)
-  const rooms = {
-    issuer: config.issuer,
-    resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
-    vouching: parts.vouching,
-    prove: possession(parts.nonces, certificateJudge(world.clientAuthorities ?? (() => null))),
-    policies,
-    geo,
-    keys,
-    spend: spending(store, pins, meter.pinned),
-    audit,
-    now: world.now,
-    pace: pace(world.stopwatch, meter.took),
-    ruled: meter.ruled,
-  }
+  const rooms = roomsOf(config, world, parts, { audit, meter, pins })
   const traces = world.traces ?? null
   return {
     meter,
     traces,
     policies,
+    revocations: parts.revocations,
     metadata: published(config, parts, seconds),
     bodyLimitBytes: config.listen.bodyLimitBytes,
     certificates: certificateReader(config.listen),
@@ -217,6 +210,8 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     exchange: together(
       traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
     ),
+    ...aboutTokens(config, { ...rooms, seconds }),
+    feed: feed.current,
     ready,
     retire() {
       retired = true
@@ -231,45 +226,29 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
   }
 }
 
-/** What discovery says. */
-function published(
-  config: Config,
-  { attestors, keys }: Parts,
-  seconds: () => number,
-): MetadataRoom {
+/** What was made of the parts. */
+type Made = {
+  readonly audit: Audit
+  readonly meter: Meter
+  readonly pins: ReturnType<typeof pinPolicies>
+}
+
+/** The rooms that requests pass through. */
+function roomsOf(config: Config, world: World, parts: Parts, { audit, meter, pins }: Made) {
+  const { store, keys, revocations, policies, geo } = parts
   return {
     issuer: config.issuer,
-    scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
-    assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
-    spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
-    publishedKeys: () => keys.published(seconds()),
-    ...certificateUse(config),
+    resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
+    vouching: parts.vouching,
+    prove: possession(parts.nonces, certificateJudge(world.clientAuthorities ?? (() => null))),
+    policies,
+    geo,
+    keys,
+    spend: spending(store, pins, meter.pinned),
+    revocations,
+    audit,
+    now: world.now,
+    pace: pace(world.stopwatch, meter.took),
+    ruled: meter.ruled,
   }
-}
-
-/** What certificates are good for here; nothing optional is published before it works. */
-function certificateUse({ listen }: Config) {
-  const header = listen.trustedProxies.length === 0 ? 'ignore' : listen.clientCertHeader
-  const { asked } = listen.clientCertificates
-  return {
-    clientCertificates: asked || header === 'identify',
-    bindsCertificates: asked || header !== 'ignore',
-  }
-}
-
-async function explained(
-  audit: Audit,
-  policies: Policies,
-  id: string,
-): Promise<ExplainedDecision | null> {
-  const event = await audit.find(id)
-  if (event === null) return null
-  const { question, decision, reason } = event
-  const advice = reason === null || reason === 'internal_error' ? null : ADVICE[reason]
-  const generation = policies.current()
-  const sameGeneration = decision === null || decision.generation === generation.id
-  const judged = sameGeneration || question === null ? decision : decide(question, generation)
-  const explanation =
-    question === null || judged === null ? null : explain(question, judged, generation)
-  return { event, advice, explanation, sameGeneration }
 }

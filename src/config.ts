@@ -14,6 +14,7 @@ import { type Outside, refuseReferences } from './config/secrets.ts'
 import { readServer, type ServerConfig } from './config/server.ts'
 import { examine, isTree } from './config/shape.ts'
 import { readTrust, type TrustConfig } from './config/trust.ts'
+import { checkServers } from './config/workloads.ts'
 import type { AttestorKind } from './identity.ts'
 import type { PolicySettings, Problem } from './policy/settings.ts'
 
@@ -92,12 +93,9 @@ function readAll(
   const trust = readTrust(entries, server.issuer, kinds, find)
   const listed = Array.isArray(raw.resources) ? raw.resources : []
   const resources = readResources(listed, server.issuer, trust, find)
-  const policies = readPolicies(
-    raw.policies,
-    find.sound(['trust']) && trust.length === entries.length ? trust : null,
-    find,
-    outside,
-  )
+  const whole = find.sound(['trust']) && trust.length === entries.length ? trust : null
+  checkServers(resources, whole, find)
+  const policies = readPolicies(raw.policies, whole, find, outside)
   return { ...server, trust, resources, policies }
 }
 

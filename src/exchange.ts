@@ -13,6 +13,7 @@ import type { Geo } from './geo.ts'
 import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
+import { namesOfIdentity, originsOf } from './lineage.ts'
 import type { Pace } from './pace.ts'
 import type { Spend } from './pinning.ts'
 import type { Policies } from './policies.ts'
@@ -20,10 +21,11 @@ import { decide } from './policy/decide.ts'
 import type { Decision, Place, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
-import { signToken } from './token.ts'
+import { admit, type Revocations } from './revocations.ts'
+import { makeToken } from './token.ts'
 import { epochSeconds } from './units.ts'
 import { canonicalUri } from './uri.ts'
-import { described, type Vouching } from './vouching.ts'
+import { demandNamed, described, type Vouching } from './vouching.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
 export type Ask = {
@@ -64,6 +66,7 @@ export type Rooms = {
   readonly keys: SigningKeys
   /** Spends and pins what the request shows. */
   readonly spend: Spend
+  readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
   readonly audit: Audit
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -111,6 +114,8 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
+  event.origin = { lineage: originsOf(identity), expiresAt: identity.expiresAt }
+  admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
 
   const place = rooms.geo.place(ask.sourceIp)
   const question = pose(ask, { identity, held, resource, place }, epochSeconds(rooms.now()))
@@ -121,7 +126,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
 
   const grant = narrow(question, decision, { identity, held, resource })
   const signer = rooms.keys.signer(question.at)
-  const token = await pace('sign', () => signToken(grant, rooms.issuer, ask.id, signer))
+  const token = await pace('sign', () => makeToken(grant, rooms.issuer, ask.id, signer))
 
   const use = { id: ask.id, at: question.at, sourceIp: ask.sourceIp }
   const takeBack = await pace('spend', () => rooms.spend(identity, held, use))
@@ -165,10 +170,7 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
   const { carrier } = ask.evidence
   const authenticates = carrier === 'client_assertion' || carrier === 'certificate'
-  const named = authenticates ? ask.clientId : null
-  if (named !== null && named !== identity.uri) {
-    throw new Refusal('client_mismatched', { found: printable(named), expected: identity.uri })
-  }
+  demandNamed(identity, authenticates ? ask.clientId : null)
   return identity
 }
 

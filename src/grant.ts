@@ -6,7 +6,13 @@
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Facts, Identity } from './identity.ts'
 import { lineageOf } from './lineage.ts'
-import { type Decision, type Question, satisfies } from './policy/question.ts'
+import {
+  type Decision,
+  discreet,
+  type Format,
+  type Question,
+  satisfies,
+} from './policy/question.ts'
 import type { Confirmation, Held } from './possession.ts'
 import { Refusal } from './refusal.ts'
 
@@ -34,7 +40,7 @@ export type Grant = {
   /** The key that its holder has to prove (RFC 7800 `cnf`); null for a bearer token. */
   readonly confirmation: Confirmation | null
   /** Whether it leaves as a JWT or sealed. */
-  readonly format: ResourceRules['format']
+  readonly format: Format
   readonly lineage: readonly string[]
   readonly claims: Readonly<Record<string, Fact['value']>>
 }
@@ -75,10 +81,15 @@ export function narrow(
     issuedAt: question.at,
     expiresAt: question.at + ttl,
     confirmation: held.confirmation,
-    format: resource.format,
+    format: narrowest(resource.format, decision.format),
     lineage: lineageOf(identity),
     claims: claimsFrom(resource.claims, identity),
   }
+}
+
+/** Sealed where either demands it. */
+function narrowest(resource: Format, decided: Format | null): Format {
+  return decided !== null && discreet(decided, resource) ? decided : resource
 }
 
 function claimsFrom(rules: ResourceRules['claims'], identity: Identity): Grant['claims'] {

@@ -36,10 +36,11 @@ export type EntityRef = { readonly type: string; readonly id: string }
 /** Whose credential this is within one request (RFC 7523 §2.1 and §2.2, RFC 8693 §2.1). */
 export type Role = 'workload' | 'subject' | 'actor' | 'attestation' | 'proof'
 
-/** The request parameter that carried the evidence, or `certificate`: the TLS connection did. It decides the error code on the wire. */
+/** The request parameter that carried the evidence; or `certificate`, the TLS connection did; or `authorization`, a header. It decides the error code on the wire. */
 export type Carrier =
   | 'assertion'
   | 'client_assertion'
+  | 'authorization'
   | 'certificate'
   | 'subject_token'
   | 'actor_token'

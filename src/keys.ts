@@ -4,8 +4,11 @@
  * token has expired. Private halves are sealed in the store.
  */
 
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
+import { type IsRevoked, type KeyLife, keyLives, NONE_REVOKED, signingOf } from './keylife.ts'
+import { nameOf } from './lineage.ts'
+import { sealingKey } from './opaque.ts'
 import { Refusal } from './refusal.ts'
 import type { Seal } from './seal.ts'
 import type { KeyRecord, Store } from './store/store.ts'
@@ -14,16 +17,18 @@ import { tokenHeader } from './token.ts'
 /** How long a new key is published before it signs: well past the cache lifetime of `/jwks`. */
 const LEAD_SECONDS = 24 * 3600
 
-/** How long a replaced key stays published: the longest token lifetime, and an hour for slow clocks. */
-const AFTERLIFE_SECONDS = 25 * 3600
-
 /** The key that signs now. */
 export type Signer = {
   readonly kid: string
   readonly key: KeyObject
   /** The encoded JOSE header of its tokens. */
   readonly header: string
+  /** What seals its opaque tokens. It comes and goes with the key. */
+  readonly sealing: KeyObject
 }
+
+/** What a token of ours is read back with. */
+export type Reader = Pick<Signer, 'kid' | 'sealing'> & { readonly publicKey: KeyObject }
 
 /** The broker's signing keys, in memory. */
 export interface SigningKeys {
@@ -31,6 +36,8 @@ export interface SigningKeys {
   signer(now: number): Signer
   /** JSON Web Key Set (RFC 7517 §5) of every key whose tokens may be in use, now or soon. */
   published(now: number): { readonly keys: readonly JWK[] }
+  /** What every token that may be in use can be read back with: one for each published key. */
+  readers(now: number): readonly Reader[]
   /** Reads the store, and makes the first or the next key when it is due. Call it at start and often. */
   refresh(now: number): Promise<void>
   /**
@@ -46,75 +53,27 @@ export interface SigningKeys {
   lives(now: number): readonly KeyLife[]
 }
 
-/** `next`: published, does not sign yet. `retiring`: signs no longer, its tokens may be in use. `retired`: not published. */
-export type KeyState = 'next' | 'signing' | 'retiring' | 'retired'
-
-/** One key in time. All instants in epoch seconds. */
-export type KeyLife = {
-  readonly kid: string
-  readonly state: KeyState
-  /** Published from then on. */
-  readonly createdAt: number
-  readonly signsFrom: number
-  /** When a later key takes over, and when this one leaves the published set; null while no later key is known. */
-  readonly signsUntil: number | null
-  readonly publishedUntil: number | null
-  readonly publicJwk: JWK
-}
-
-type KeyInTime = Pick<KeyRecord, 'kid' | 'createdAt' | 'signsFrom'> & { readonly publicJwk: JWK }
-
-/**
- * What each key is for at an instant. Of all keys whose time has come the last one signs.
- *
- * @param keys in the order of their sequence
- */
-export function keyLives(keys: readonly KeyInTime[], now: number): readonly KeyLife[] {
-  const signing = keys.findLast((key) => key.signsFrom <= now) ?? keys[0]
-  return keys.map(({ kid, createdAt, signsFrom, publicJwk }, index) => {
-    const takeovers = keys.slice(index + 1).map((later) => later.signsFrom)
-    const signsUntil = takeovers.length === 0 ? null : Math.min(...takeovers)
-    const publishedUntil = signsUntil === null ? null : signsUntil + AFTERLIFE_SECONDS
-    const state = stateOf(kid === signing?.kid, signsUntil, publishedUntil, now)
-    return { kid, state, createdAt, signsFrom, signsUntil, publishedUntil, publicJwk }
-  })
-}
-
-function stateOf(
-  signs: boolean,
-  signsUntil: number | null,
-  publishedUntil: number | null,
-  now: number,
-): KeyState {
-  if (signs) return 'signing'
-  if (signsUntil === null || now < signsUntil) return 'next'
-  return publishedUntil === null || now < publishedUntil ? 'retiring' : 'retired'
-}
-
-/** The lives of keys as they are in the store: no secret is needed for it. */
-export function storedLives(records: readonly KeyRecord[], now: number): readonly KeyLife[] {
-  const keys = records.map((record) => ({
-    ...record,
-    publicJwk: JSON.parse(record.publicJwk) as JWK,
-  }))
-  return keyLives(keys, now)
-}
-
-type Loaded = {
-  readonly kid: string
-  readonly sequence: number
-  readonly createdAt: number
-  readonly signsFrom: number
-  readonly publicJwk: JWK
-  readonly key: KeyObject
-  readonly header: string
-}
+type Loaded = Signer &
+  Reader & {
+    readonly sequence: number
+    readonly createdAt: number
+    readonly signsFrom: number
+    readonly publicJwk: JWK
+    /** How a revocation calls it. */
+    readonly name: string
+  }
 
 /**
  * @param rotateEvery seconds that a key signs before its successor takes over
  * @param seal opens and seals the private halves, with the key id as name
+ * @param isRevoked is asked each time: a key is out of use as soon as its revocation is known
  */
-export function signingKeys(store: Store, seal: Seal, rotateEvery: number): SigningKeys {
+export function signingKeys(
+  store: Store,
+  seal: Seal,
+  rotateEvery: number,
+  isRevoked: IsRevoked = NONE_REVOKED,
+): SigningKeys {
   const lead = Math.min(LEAD_SECONDS, rotateEvery / 2)
   let keys: readonly Loaded[] = []
   let reads = 0
@@ -137,21 +96,27 @@ export function signingKeys(store: Store, seal: Seal, rotateEvery: number): Sign
     await reload()
   }
 
+  const good = () => keys.filter(({ name }) => !isRevoked(name))
+
+  function inUse(now: number): readonly Loaded[] {
+    const usable = good()
+    const lives = keyLives(usable, now, NONE_REVOKED)
+    return usable.filter((_key, index) => lives[index]?.state !== 'retired')
+  }
+
   return {
     signer(now) {
-      const current = keys.findLast((key) => key.signsFrom <= now) ?? keys[0]
+      const current = signingOf(good(), now)
       if (current === undefined) throw new Refusal('signing_key_unavailable')
       return current
     },
-    published(now) {
-      const live = keyLives(keys, now).filter(({ state }) => state !== 'retired')
-      return { keys: live.map((key) => key.publicJwk) }
-    },
-    lives: (now) => keyLives(keys, now),
+    published: (now) => ({ keys: inUse(now).map((key) => key.publicJwk) }),
+    readers: inUse,
+    lives: (now) => keyLives(keys, now, isRevoked),
     async rotate(now, how) {
       await reload()
       const last = keys.at(-1)
-      const next = keyLives(keys, now).find(({ state }) => state === 'next')
+      const next = keyLives(keys, now, isRevoked).find(({ state }) => state === 'next')
       if (how === 'led' && next !== undefined) return { kid: next.kid, made: false }
       const signsFrom = how === 'now' ? now : now + lead
       const record = await createKey(seal, (last?.sequence ?? 0) + 1, now, signsFrom)
@@ -163,9 +128,9 @@ export function signingKeys(store: Store, seal: Seal, rotateEvery: number): Sign
     },
     async refresh(now) {
       await reload()
-      if (keys.length === 0) await add(1, now, now)
+      if (good().length === 0) await add((keys.at(-1)?.sequence ?? 0) + 1, now, now)
       // A key that signs only in a far future was made while a clock was wrong; it must not stop rotation.
-      const newest = keys.findLast((key) => key.signsFrom <= now + rotateEvery + lead)
+      const newest = good().findLast((key) => key.signsFrom <= now + rotateEvery + lead)
       const last = keys.at(-1)
       if (newest === undefined || last === undefined || newest.signsFrom > now) return
       const due = newest.signsFrom + rotateEvery
@@ -211,13 +176,17 @@ function load(record: KeyRecord, seal: Seal): Loaded {
       { cause },
     )
   }
+  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   return {
     kid: record.kid,
+    name: nameOf('key', record.kid),
     sequence: record.sequence,
     createdAt: record.createdAt,
     signsFrom: record.signsFrom,
     publicJwk: JSON.parse(record.publicJwk) as JWK,
-    key: createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }),
+    key,
+    publicKey: createPublicKey(key),
     header: tokenHeader(record.kid),
+    sealing: sealingKey(key),
   }
 }

@@ -7,18 +7,6 @@ import { hash } from 'node:crypto'
 import type { Identity } from './identity.ts'
 import type { RevocationKind } from './store/store.ts'
 
-/** Claims of one of our access tokens, as far as revocations look at them. They are verified. */
-export type NamedClaims = {
-  readonly jti: string
-  readonly sub: string
-  readonly client_id: string
-  readonly lineage: readonly string[]
-  /** RFC 8693 §4.1: the current actor, and in it the prior ones. */
-  readonly act?: Actor
-}
-
-type Actor = { readonly sub?: unknown; readonly act?: Actor }
-
 /**
  * The name of something: 16 characters, 96 bits of SHA-256. Enough that no two meet, short enough that a chain fits
  * into a token.
@@ -41,31 +29,50 @@ export function evidenceOrigin(trust: string, replayKey: string): string {
 /** What is proved of a party, as far as revocations look at it. */
 export type Origin = Pick<Identity, 'uri' | 'trust' | 'replay' | 'lineage'>
 
-/** What a token says of its origin: the evidence, the trust entry that vouched, and what the platform named. */
-export function lineageOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
-  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage].map(shortHash)
+/** Where a party comes from: its evidence, the trust entry that vouched, and what the platform named. For people. */
+export function originsOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
+  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage]
 }
 
-/** Every name by which the tokens of a party can be refused before they are issued. */
-export function namesOfIdentity(identity: Origin): readonly string[] {
+/** What a token says of its origin: the same as names. */
+export function lineageOf(origin: Omit<Origin, 'uri'>): readonly string[] {
+  return originsOf(origin).map(shortHash)
+}
+
+/** Every name by which the tokens of a party can be refused before they are issued. Hashed as it is asked for. */
+export function* namesOfIdentity(identity: Origin): Iterable<string> {
   const { uri } = identity
-  return [nameOf('sub', uri), nameOf('actor', uri), ...lineageOf(identity)]
+  yield nameOf('sub', uri)
+  yield nameOf('actor', uri)
+  yield* lineageOf(identity)
 }
 
 /**
- * Every name by which a token can be revoked.
+ * Every name by which a token can be revoked. Hashed as it is asked for.
+ * @param claims of one of our access tokens, verified
  * @param kid of the key that signed it, which may be revoked too; null where that is judged elsewhere
  */
-export function namesOf(claims: NamedClaims, kid: string | null): readonly string[] {
-  const actors = new Set([claims.client_id])
-  for (let act = claims.act; act !== undefined; act = act.act) {
-    if (typeof act.sub === 'string') actors.add(act.sub)
+export function* namesOf(
+  claims: Readonly<Record<string, unknown>>,
+  kid: string | null,
+): Iterable<string> {
+  const { jti, sub, client_id: clientId, lineage } = claims
+  if (typeof jti === 'string') yield nameOf('token', jti)
+  if (typeof sub === 'string') yield nameOf('sub', sub)
+  const actors = new Set([clientId, ...actorsOf(claims)])
+  for (const uri of actors) if (typeof uri === 'string') yield nameOf('actor', uri)
+  if (Array.isArray(lineage)) {
+    for (const name of lineage) if (typeof name === 'string') yield name
   }
-  return [
-    nameOf('token', claims.jti),
-    nameOf('sub', claims.sub),
-    ...[...actors].map((uri) => nameOf('actor', uri)),
-    ...claims.lineage,
-    ...(kid === null ? [] : [nameOf('key', kid)]),
-  ]
+  if (kid !== null) yield nameOf('key', kid)
+}
+
+/** The current actor, and in it the prior ones (RFC 8693 §4.1). */
+function* actorsOf(claims: object): Iterable<unknown> {
+  for (let within = claims; 'act' in within; ) {
+    const { act } = within
+    if (typeof act !== 'object' || act === null) return
+    if ('sub' in act) yield act.sub
+    within = act
+  }
 }

@@ -12,6 +12,8 @@ const SECRETS = [
   'access_token',
   'client_secret',
   'authorization',
+  'dpop',
+  'token',
 ]
 
 /**

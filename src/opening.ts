@@ -1,12 +1,14 @@
 /** Opens what outlives the process: the store, the signing keys in it, and the secret that opens them; and looks after them. */
 
 import type { Config } from './config.ts'
+import type { IsRevoked } from './keylife.ts'
 import { type SigningKeys, signingKeys } from './keys.ts'
 import type { Detail } from './refusal.ts'
+import type { Revocations } from './revocations.ts'
 import { sealer } from './seal.ts'
 import { keysSecret } from './secret.ts'
 import { openSqlite } from './store/sqlite.ts'
-import type { Store } from './store/store.ts'
+import type { Revocation, Store } from './store/store.ts'
 import { epochSeconds } from './units.ts'
 
 /** How often keys are looked after and the store is pruned. */
@@ -39,9 +41,10 @@ export async function openKeys(
   store: Store,
   world: World,
   secret = secretOf(config, world),
+  isRevoked?: IsRevoked,
 ): Promise<SigningKeys> {
   const seal = sealer(secret, 'signing keys')
-  const keys = signingKeys(store, seal, config.keys.rotateEverySeconds)
+  const keys = signingKeys(store, seal, config.keys.rotateEverySeconds, isRevoked)
   await keys.refresh(epochSeconds(world.now()))
   return keys
 }
@@ -59,13 +62,14 @@ export function secretOf(
 
 /**
  * Rotates keys when they are due and forgets what is over, and reads the keys as soon as another replica has added
- * one. A failure is reported and tried again.
+ * one, or one was revoked. A failure is reported and tried again.
  */
 export function startUpkeep(
   config: Config,
   world: World,
   store: Store,
   keys: SigningKeys,
+  revocations: Pick<Revocations, 'onChange'>,
 ): () => void {
   const seconds = () => epochSeconds(world.now())
   const failed = (error: unknown) =>
@@ -79,11 +83,23 @@ export function startUpkeep(
     }
   }, UPKEEP_MS)
   timer.unref()
+  const refresh = () => void keys.refresh(seconds()).catch(failed)
   const endListening = store.onChange((topic) => {
-    if (topic === 'signing_keys') keys.refresh(seconds()).catch(failed)
+    if (topic === 'signing_keys') refresh()
+  })
+  revocations.onChange((record) => {
+    // The successor of a key is in the store already.
+    if (record.kind === 'key') refresh()
+    // Tokens are taken back by their holders, which is no news for an operator.
+    if (record.kind !== 'token') world.warn(...told(record))
   })
   return () => {
     clearInterval(timer)
     endListening()
   }
+}
+
+/** A revocation or a lifting as every replica logs it: by whom, and why. */
+function told({ kind, target, liftedAt, by, reason }: Revocation): [Detail, string] {
+  return [{ kind, target, by, reason }, liftedAt === null ? 'revoked' : 'revocation lifted']
 }

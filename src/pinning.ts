@@ -19,10 +19,15 @@ export type Use = {
 
 /**
  * Spends what is good for one token, and pins what is not. Call it last.
+ * @param identity null for a caller without evidence of its platform
  * @returns as `spend` in `replay.ts`
  * @throws Refusal those of `spend`; `evidence_key_mismatch`, `evidence_key_missing`
  */
-export type Spend = (identity: Identity, held: Held, use: Use) => Promise<() => Promise<void>>
+export type Spend = (
+  identity: Identity | null,
+  held: Held,
+  use: Use,
+) => Promise<() => Promise<void>>
 
 /** What became of a token of an entry that pins: first use with a key, first use without, another key than then. */
 export const PIN_OUTCOMES = ['pinned', 'keyless', 'mismatched'] as const
@@ -61,9 +66,9 @@ export function spending(
   count: (trust: string, outcome: PinOutcome) => void,
 ): Spend {
   return (identity, held, use) => {
-    const policy = policies.get(identity.trust)
+    const policy = identity === null ? undefined : policies.get(identity.trust)
     // What is good for one token is of no use to a second caller, whatever its key.
-    if (policy === undefined || identity.replay.policy === 'once') {
+    if (identity === null || policy === undefined || identity.replay.policy === 'once') {
       return spend(store, identity, held)
     }
     return pinned(store, policy, { identity, held, use }, count)

@@ -9,6 +9,7 @@ export type Answer =
   | 'client'
   | 'grant_type'
   | 'evidence'
+  | 'caller'
   | 'target'
   | 'scope'
   | 'proof'
@@ -81,6 +82,7 @@ export const REASONS = {
   token_stale: { answer: 'evidence', sentence: EVIDENCE },
   subject_untrusted: { answer: 'evidence', sentence: EVIDENCE },
   evidence_revoked: { answer: 'evidence', sentence: EVIDENCE },
+  revoked: { answer: 'evidence', sentence: EVIDENCE },
   evidence_replayed: { answer: 'evidence', sentence: EVIDENCE },
   evidence_key_mismatch: { answer: 'evidence', sentence: EVIDENCE },
   evidence_key_missing: { answer: 'evidence', sentence: EVIDENCE },
@@ -94,6 +96,8 @@ export const REASONS = {
   measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
   machine_unknown: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+  sender_unproved: { answer: 'evidence', sentence: EVIDENCE },
+  caller_missing: { answer: 'caller', sentence: 'This endpoint needs to know who is calling.' },
 
   proof_missing: { answer: 'proof', sentence: PROOF },
   proof_malformed: { answer: 'proof', sentence: PROOF },
@@ -109,6 +113,10 @@ export const REASONS = {
   sender_unbound: {
     answer: 'request',
     sentence: 'This resource takes only tokens that are bound to a key of the caller.',
+  },
+  token_oversized: {
+    answer: 'request',
+    sentence: 'The token for this resource would be too large.',
   },
   policy_denied: {
     answer: 'scope',
@@ -128,6 +136,7 @@ export const REASONS = {
   store_unavailable: { answer: 'dependency', sentence: RETRY },
   audit_unavailable: { answer: 'dependency', sentence: RETRY },
   policies_stale: { answer: 'dependency', sentence: RETRY },
+  revocations_stale: { answer: 'dependency', sentence: RETRY },
   signing_key_unavailable: { answer: 'dependency', sentence: RETRY },
   overloaded: { answer: 'overload', sentence: 'The server is busy. Try again shortly.' },
 } as const satisfies Record<string, Entry>

@@ -25,13 +25,14 @@ type OneTime = { readonly key: string; readonly until: number }
  * and the proof of the key. All or nothing. Call it last: a request that is refused must leave its evidence
  * usable, because SDKs send the same assertion twice.
  *
+ * @param identity null for a caller without evidence of its platform
  * @returns what makes it usable again, for a token that in the end does not leave; it never rejects
  * @throws Refusal `evidence_replayed`, or `proof_replayed`, when any of it was spent before; `store_unavailable`
  *   when nobody can tell
  */
 export async function spend(
   store: Pick<Store, 'spend' | 'unspend'>,
-  identity: Identity,
+  identity: Identity | null,
   held: Held,
 ): Promise<() => Promise<void>> {
   const proof = held.proof && keyOf(PROOFS, held.proof.key)
@@ -47,7 +48,7 @@ export async function spend(
       })
       if (!first) {
         const reason = key === proof ? 'proof_replayed' : 'evidence_replayed'
-        throw new Refusal(reason, { trust: identity.trust })
+        throw new Refusal(reason, { trust: identity?.trust ?? null })
       }
       spent.push(key)
     }
@@ -59,13 +60,13 @@ export async function spend(
 }
 
 /** In one order for everybody: of two requests that share something, the one that gets the first of it gets on. */
-function oneTimeOf(
-  { trust, replay, expiresAt, challenges = [] }: Identity,
-  { proof }: Held,
-): readonly OneTime[] {
+function oneTimeOf(identity: Identity | null, { proof }: Held): readonly OneTime[] {
   const all = new Map<string, number>()
-  if (replay.policy === 'once') all.set(keyOf(trust, replay.key), replay.until ?? expiresAt)
-  for (const answered of challenges) {
+  if (identity?.replay.policy === 'once') {
+    const { trust, replay, expiresAt } = identity
+    all.set(keyOf(trust, replay.key), replay.until ?? expiresAt)
+  }
+  for (const answered of identity?.challenges ?? []) {
     all.set(keyOf(CHALLENGES, answered.challenge), answered.expiresAt)
   }
   if (proof !== null) all.set(keyOf(PROOFS, proof.key), proof.until)

@@ -113,6 +113,16 @@ export function vouching(
   }
 }
 
+/**
+ * RFC 7521 §4.2: a `client_id` beside an assertion names the same client.
+ * @throws Refusal `client_mismatched`
+ */
+export function demandNamed({ uri }: Pick<Identity, 'uri'>, clientId: string | null): void {
+  if (clientId !== null && clientId !== uri) {
+    throw new Refusal('client_mismatched', { found: printable(clientId), expected: uri })
+  }
+}
+
 /** Second evidence adds facts and shortens lives. What the first one says stays as it is said there. */
 function joined(
   first: Identity,

@@ -5,9 +5,10 @@ import fc from 'fast-check'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from '../src/grant.ts'
 import type { Grade, Identity } from '../src/identity.ts'
+import { sealingKey } from '../src/opaque.ts'
 import type { Decision, Question } from '../src/policy/question.ts'
 import { UNBOUND } from '../src/possession.ts'
-import { signToken, tokenHeader } from '../src/token.ts'
+import { makeToken, tokenHeader } from '../src/token.ts'
 
 const NOW = 1_800_000_000
 const URI = 'k8s://prod-eu/ns/payments/sa/settlement'
@@ -40,7 +41,7 @@ const RESOURCE: ResourceRules = {
 const FOUND: Found = { identity: IDENTITY, held: UNBOUND, resource: RESOURCE }
 
 function signerOf(key: KeyObject) {
-  return { kid: 'k1', key, header: tokenHeader('k1') }
+  return { kid: 'k1', key, header: tokenHeader('k1'), sealing: sealingKey(key) }
 }
 
 const QUESTION: Question = {
@@ -66,6 +67,7 @@ const DECISION: Decision = {
   granted: ['trades:read'],
   permitted: true,
   ttl: 300,
+  format: null,
 }
 
 test('the granted subset, the strictest lifetime, the whole lineage', () => {
@@ -96,6 +98,21 @@ test('a resource that takes only bound tokens gets no bearer token', () => {
         reason: 'sender_unbound',
       },
     )
+  }
+})
+
+test('a token is sealed where the resource or a policy demands it', () => {
+  const rows = [
+    ['jwt', null, 'jwt'],
+    ['jwt', 'jwt', 'jwt'],
+    ['jwt', 'opaque', 'opaque'],
+    ['opaque', null, 'opaque'],
+    ['opaque', 'jwt', 'opaque'],
+  ] as const
+  for (const [format, decided, expected] of rows) {
+    const found = { ...FOUND, resource: { ...RESOURCE, format } }
+    const grant = narrow(QUESTION, { ...DECISION, format: decided }, found)
+    assert.equal(grant.format, expected, `${format}, ${decided}`)
   }
 })
 
@@ -156,7 +173,7 @@ test('property: a grant is never wider than its question, its decision or its ev
 test('RFC 9068 §2.2: the token has every required claim, and verifies', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant: Grant = narrow(QUESTION, DECISION, FOUND)
-  const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
+  const token = makeToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   assert.deepEqual(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt', kid: 'k1' })
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.deepEqual(payload, {
@@ -175,7 +192,7 @@ test('RFC 9068 §2.2: the token has every required claim, and verifies', async (
 test('a mapped claim cannot take the place of one of ours', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant = { ...narrow(QUESTION, DECISION, FOUND), claims: { sub: 'mallory' } }
-  const token = signToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
+  const token = makeToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.equal(payload.sub, URI)
 })

@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list, rotate and export the signing keys',
     load: () => import('./keys.ts'),
   },
+  revoke: {
+    summary: 'take tokens, parties, trust entries or evidence out of use',
+    load: () => import('./revoke.ts'),
+  },
   doctor: { summary: 'find out what is wrong', load: () => import('./doctor.ts') },
   probe: {
     summary: 'ask a running broker, to see that it issues and that it refuses',

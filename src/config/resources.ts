@@ -1,7 +1,7 @@
 /** What tokens are for: audiences, their scopes, and what a token for them may say. */
 
 import type { Grade } from '../identity.ts'
-import type { Sender } from '../policy/question.ts'
+import type { Format, Sender } from '../policy/question.ts'
 import { canonicalUri } from '../uri.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
 import { DEFAULTS, type RawResource } from './schema.ts'
@@ -19,10 +19,12 @@ export type ResourceConfig = {
   /** The audience groups it is in. */
   readonly groups: readonly string[]
   readonly maxTtlSeconds: number
-  readonly format: 'jwt'
+  readonly format: Format
   /** How strongly its tokens must be bound. */
   readonly sender: Sender
   readonly claims: Readonly<Record<string, ClaimConfig>>
+  /** Canonical URIs of the workloads behind it: they may know what its tokens say. */
+  readonly servedBy: readonly string[]
 }
 
 /** Cedar actions with a meaning of their own; a scope of this name would be granted by their permits. */
@@ -66,8 +68,10 @@ export function readResources(
       [...at, 'maxTtl'],
       find,
     )
+    const servedBy = find.part(raw, at, 'servedBy') ?? []
+    const format = find.part(raw, at, 'format') ?? 'jwt'
     const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    return { audience, scopes, groups, maxTtlSeconds, format: 'jwt', sender, claims }
+    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, servedBy }
   })
 }
 

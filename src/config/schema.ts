@@ -119,8 +119,15 @@ const resource = Type.Object(
       }),
     ),
     maxTtl: Type.Optional(duration(DEFAULTS.maxTtl, 'From 30s to 24h')),
-    format: Type.Optional(Type.Enum(['jwt'])),
+    format: Type.Optional(Type.Enum(['jwt', 'opaque'])),
     sender: Type.Optional(Type.Enum(['bearer', 'dpop', 'mtls'])),
+    servedBy: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 100,
+        description:
+          'Workloads behind it, such as k8s://cluster/ns/namespace/sa/name: they may introspect its tokens',
+      }),
+    ),
     claims: Type.Optional(
       Type.Record(
         Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$' }),

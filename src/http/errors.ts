@@ -4,6 +4,7 @@
  */
 
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { PROOF_ALGORITHMS } from '../dpop.ts'
 import type { Carrier } from '../identity.ts'
 import { type Answer, REASONS, type Reason, Refusal } from '../refusal.ts'
 import { allowAnyOrigin } from './cors.ts'
@@ -29,6 +30,7 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
   scope: { status: 400, error: 'invalid_scope' },
   proof: { status: 400, error: 'invalid_dpop_proof' },
   nonce: { status: 400, error: 'use_dpop_nonce' },
+  caller: { status: 401, error: 'invalid_client' },
   dependency: { status: 503, error: 'temporarily_unavailable' },
   overload: { status: 503, error: 'temporarily_unavailable' },
 }
@@ -37,6 +39,7 @@ const WIRE: Readonly<Record<Exclude<Answer, 'evidence'>, Wire>> = {
 const EVIDENCE_WIRE: Readonly<Record<Exclude<Carrier, 'attestation'>, Wire>> = {
   assertion: { status: 400, error: 'invalid_grant' },
   client_assertion: { status: 401, error: 'invalid_client' },
+  authorization: { status: 401, error: 'invalid_token' },
   certificate: { status: 401, error: 'invalid_client' },
   subject_token: { status: 400, error: 'invalid_request' },
   actor_token: { status: 400, error: 'invalid_request' },
@@ -57,10 +60,13 @@ export type CountsRefusals = {
   refused(reason: Reason | 'internal_error', id: string): void
 }
 
-/** The one exit for everything that was thrown while a request was served. */
-export function errorHandler(counts: CountsRefusals) {
+/**
+ * The one exit for everything that was thrown while a request was served.
+ * @param readable whether pages of any origin may read what is answered
+ */
+export function errorHandler(counts: CountsRefusals, readable = true) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): unknown => {
-    allowAnyOrigin(reply)
+    if (readable) allowAnyOrigin(reply)
     const refusal = asRefusal(error)
     if (refusal === null) {
       request.log.error({ err: error, id: request.id }, 'internal error')
@@ -78,10 +84,12 @@ export function errorHandler(counts: CountsRefusals) {
 
 function answerRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): unknown {
   const { answer, sentence } = REASONS[refusal.reason]
-  const { status, error } = answer === 'evidence' ? EVIDENCE_WIRE[carrierOf(request)] : WIRE[answer]
+  const { status, error } = wireOf(answer, request)
   const ours = status === 503
   const { reason, detail, cause } = refusal
   request.log[ours ? 'warn' : 'info']({ id: request.id, reason, detail, cause }, 'refused')
+  const scheme = status === 401 ? challenge(request, error) : null
+  if (scheme !== null) reply.header('www-authenticate', scheme)
   if (ours) reply.header('retry-after', RETRY_AFTER_SECONDS)
   return answerError(reply, status, {
     error,
@@ -101,9 +109,33 @@ function asRefusal(error: FastifyError | Error): Refusal | null {
   return reason === undefined ? null : new Refusal(reason, { problem: error.message })
 }
 
-/** A request whose form has neither shows what it has in its connection. */
-function carrierOf(request: FastifyRequest): 'assertion' | 'client_assertion' | 'certificate' {
+/** A proof beside a token in a header is refused as that token would be (RFC 9449 §7.1, §9). */
+function wireOf(answer: Answer, request: FastifyRequest): Wire {
+  if (answer === 'evidence') return EVIDENCE_WIRE[carrierOf(request)]
+  const isProof = answer === 'proof' || answer === 'nonce'
+  const beside = isProof && carrierOf(request) === 'authorization'
+  return beside ? { ...WIRE[answer], status: 401 } : WIRE[answer]
+}
+
+/** What carried the evidence. A token in a header is taken where no assertion is (`caller.ts`); else it is in the connection. */
+function carrierOf(
+  request: FastifyRequest,
+): 'assertion' | 'client_assertion' | 'authorization' | 'certificate' {
   const form = request.body as Form | undefined
   if (form?.one('client_assertion') !== undefined) return 'client_assertion'
-  return form?.one('assertion') === undefined ? 'certificate' : 'assertion'
+  if (form?.one('assertion') !== undefined) return 'assertion'
+  return request.headers.authorization === undefined ? 'certificate' : 'authorization'
+}
+
+/**
+ * RFC 9110 §11.6.1: a 401 says how to come back, in the words of RFC 6750 §3 and RFC 9449 §7.1. Null for whoever sent an
+ * assertion: there is no scheme for that, and clients would take any other for the reason.
+ */
+function challenge(request: FastifyRequest, error: string): string | null {
+  if (carrierOf(request) === 'client_assertion') return null
+  const { authorization = '' } = request.headers
+  const isProof = /^dpop /i.test(authorization)
+  const said = error === 'invalid_client' ? [] : [`error="${error}"`]
+  if (isProof) said.push(`algs="${PROOF_ALGORITHMS.join(' ')}"`)
+  return [isProof ? 'DPoP' : 'Bearer', said.join(', ')].filter(Boolean).join(' ')
 }

@@ -1,7 +1,9 @@
 /** `application/x-www-form-urlencoded` bodies (RFC 6749 appendix B), read strictly. */
 
+import type { FastifyRequest } from 'fastify'
 import { Refusal } from '../refusal.ts'
 
+const FORM = 'application/x-www-form-urlencoded'
 const MAX_PARAMETERS = 32
 
 /** Parameters by name. A name that may be repeated keeps its values in order. */
@@ -37,6 +39,27 @@ export function parseForm(body: string): Form {
   }
   const all = (name: string) => (values.get(name) ?? []).filter((value) => value !== '')
   return { one: (name) => all(name)[0], all }
+}
+
+/**
+ * The form that an endpoint was sent: in the body, of the one type, and nothing in the query.
+ * @throws Refusal `form_malformed`
+ */
+export function demandForm({ headers, url, body }: FastifyRequest): Form {
+  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== FORM) {
+    throw new Refusal('form_malformed', { problem: `the content type is not ${FORM}` })
+  }
+  if (url.includes('?')) {
+    throw new Refusal('form_malformed', { problem: 'parameters in the query (RFC 6749 §3.2)' })
+  }
+  return body as Form
+}
+
+/** @throws Refusal `parameter_missing` */
+export function need(form: Form, parameter: string): string {
+  const value = form.one(parameter)
+  if (value === undefined) throw new Refusal('parameter_missing', { parameter })
+  return value
 }
 
 function decode(text: string): string {

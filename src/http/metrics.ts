@@ -13,6 +13,8 @@ import { type Operations, registerOperations } from './operations.ts'
 export type Meter = {
   issued(): void
   refused(reason: Reason | 'internal_error'): void
+  /** Counts an answer about a token. */
+  introspected(active: boolean): void
   /** Counts what policies of mode `report` would have changed. */
   ruled(decision: Decision): void
   /** Counts what became of a platform token that its trust entry pins. */
@@ -49,6 +51,12 @@ export function createMeter(gauges: Gauges): Meter {
     labelNames: ['outcome', 'reason'],
     registers,
   })
+  const introspections = new Counter({
+    name: 'countersign_introspections_total',
+    help: 'Answers about tokens, by what they say: active is 1 for a token that is good, else 0.',
+    labelNames: ['active'],
+    registers,
+  })
   const stages = new Histogram<'stage'>({
     name: 'countersign_stage_seconds',
     help: 'Time spent in each stage of a token request.',
@@ -83,6 +91,7 @@ export function createMeter(gauges: Gauges): Meter {
       requests.inc({ outcome, reason })
     },
     pinned: (trust, outcome) => pins.inc({ trust, outcome }),
+    introspected: (active) => introspections.inc({ active: active ? 1 : 0 }),
     took: timings.note,
     async expose() {
       return { type: registry.contentType, text: await registry.metrics() }

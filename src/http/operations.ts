@@ -2,7 +2,8 @@
 
 import { Gauge, type Registry } from 'prom-client'
 import type { CertificateStatus } from '../certificate.ts'
-import type { KeyLife } from '../keys.ts'
+import type { KeyLife } from '../keylife.ts'
+import type { RevocationStatus } from '../revocations.ts'
 import { ownVersion } from '../version.ts'
 
 /** What is read when Prometheus asks. */
@@ -11,6 +12,7 @@ export type Operations = {
   /** Every signing key of the store. */
   readonly keys: () => readonly KeyLife[]
   readonly certificates: () => readonly CertificateStatus[]
+  readonly revocations: () => RevocationStatus & { readonly omitted: number }
   /** Epoch seconds. */
   readonly seconds: () => number
 }
@@ -35,6 +37,7 @@ export function registerOperations(operations: Operations, registry: Registry): 
   })
   registerKeys(operations, registry)
   registerCertificates(operations, registry)
+  registerRevocations(operations, registry)
 }
 
 function registerKeys(operations: Operations, registry: Registry): void {
@@ -84,4 +87,30 @@ function registerCertificates(operations: Operations, registry: Registry): void 
       }
     },
   })
+}
+
+function registerRevocations(operations: Operations, registry: Registry): void {
+  const rows = [
+    ['countersign_revocations', 'Revocations in force.', 'inForce'],
+    [
+      'countersign_revocations_age_seconds',
+      'Seconds since revocations were last read from the store. Above 30 nothing is issued.',
+      'ageSeconds',
+    ],
+    [
+      'countersign_revocations_omitted',
+      'Revocations that did not fit into the signed feed.',
+      'omitted',
+    ],
+  ] as const
+  for (const [name, help, member] of rows) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(operations.revocations()[member])
+      },
+    })
+  }
 }

@@ -5,9 +5,12 @@ import type { Broker } from '../broker.ts'
 import { pathOf } from '../uri.ts'
 import { challengeRoute } from './challenge.ts'
 import { preflight } from './cors.ts'
-import { errorHandler } from './errors.ts'
+import { type CountsRefusals, errorHandler } from './errors.ts'
 import { healthRoutes } from './health.ts'
+import { introspectRoute } from './introspect.ts'
 import { metadataRoutes } from './metadata.ts'
+import { revocationsRoute } from './revocations.ts'
+import { revokeRoute } from './revoke.ts'
 import { parseFormBody, tokenRoute } from './token.ts'
 import { traceRequests } from './trace.ts'
 
@@ -26,14 +29,13 @@ export function countersign(broker: Broker) {
       parseFormBody,
     )
     const { meter, traces } = broker
-    app.setErrorHandler(
-      errorHandler({
-        refused(reason, id) {
-          meter.refused(reason)
-          traces?.of(id)?.refuse(reason)
-        },
-      }),
-    )
+    const counts: CountsRefusals = {
+      refused(reason, id) {
+        meter.refused(reason)
+        traces?.of(id)?.refuse(reason)
+      },
+    }
+    app.setErrorHandler(errorHandler(counts))
     app.addHook('onRequest', (request, reply, done) => {
       // Ours, whatever the host numbers its requests with: it is the decision id and the token's jti.
       request.id = broker.newId()
@@ -49,5 +51,15 @@ export function countersign(broker: Broker) {
     if (traces !== null) traceRequests(app, token, traces)
     tokenRoute(app, token, { ...broker, endpoint: `${broker.metadata.issuer}/token` })
     challengeRoute(app, challenge, broker)
+    // What is said of tokens is said to workloads: no page of a browser reads it, nor why it is refused.
+    app.register((inner, _options, done) => {
+      inner.setErrorHandler(errorHandler(counts, false))
+      const { issuer } = broker.metadata
+      const endpoint = (name: string) => ({ ...broker, endpoint: `${issuer}/${name}` })
+      introspectRoute(inner, `${root}/introspect`, endpoint('introspect'))
+      revokeRoute(inner, `${root}/revoke`, endpoint('revoke'))
+      revocationsRoute(inner, `${root}/revocations`, broker)
+      done()
+    })
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { didYouMean } from '../suggest.ts'
-import { SENDERS, type Sender } from './question.ts'
+import { FORMATS, type Format, SENDERS, type Sender } from './question.ts'
 import { type Token, unquote } from './scan.ts'
 
 type Rule = {
@@ -27,12 +27,7 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/
 const TTL = /^([1-9]\d{0,4})([smh])$/
 const UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 const EXPIRES = /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?$/i
-/** A permit that demands what cannot be issued would be an obligation that nobody keeps. */
-const FORMATS = ['jwt'] as const
 const DAY = 86_400
-
-/** How the token of a permit has to look; see `@format`. */
-export type Format = (typeof FORMATS)[number]
 
 const RULES: Readonly<Record<string, Rule>> = {
   id: {
@@ -55,7 +50,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   format: {
     accepts: (value) => FORMATS.some((format) => format === value),
-    expected: '"jwt": this version issues no other tokens',
+    expected: '"jwt" or "opaque"',
     onForbid: SAYS_NOTHING,
   },
   mode: { accepts: (value) => value === 'report', expected: '"report"', onForbid: null },

@@ -6,7 +6,14 @@
 import { type Outcome, outcomeOf } from './eval/authorize.ts'
 import type { Request } from './eval/entities.ts'
 import type { Generation } from './generation.ts'
-import { type Decision, type Question, type Ruling, satisfies } from './question.ts'
+import {
+  type Decision,
+  discreet,
+  type Format,
+  type Question,
+  type Ruling,
+  satisfies,
+} from './question.ts'
 import { type Asked, requestOf } from './request.ts'
 import { ISSUE } from './schema.ts'
 import type { Seat } from './seats.ts'
@@ -19,7 +26,7 @@ import { Misfit, type Standing, standingOf } from './standing.ts'
 export function decide(question: Question, generation: Generation): Decision {
   const issuing = question.scopes.length === 0
   const asked = issuing ? [ISSUE] : question.scopes
-  const { rulings, ttl } = settle(question, generation, asked)
+  const { rulings, ttl, format } = settle(question, generation, asked)
   const granted = rulings.filter(isPermitted).map(({ action }) => action)
   return {
     generation: generation.id,
@@ -27,6 +34,7 @@ export function decide(question: Question, generation: Generation): Decision {
     granted: issuing ? [] : granted,
     permitted: granted.length > 0,
     ttl,
+    format,
   }
 }
 
@@ -34,18 +42,18 @@ function isPermitted({ result }: Ruling): boolean {
   return result === 'permitted'
 }
 
-type Settled = Pick<Decision, 'rulings' | 'ttl'>
+type Settled = Pick<Decision, 'rulings' | 'ttl' | 'format'>
 
 function settle(question: Question, generation: Generation, asked: readonly string[]): Settled {
   try {
     const standing = standingOf(question.actor, question.audience, generation)
     const request = requestOf(question, generation, standing)
-    const hearing = { question, standing, request, outcomes: [], ttl: null }
+    const hearing = { question, standing, request, outcomes: [], ttl: null, format: null }
     const rulings = asked.map((action) => rule(action, hearing))
-    return { rulings, ttl: hearing.ttl }
+    return { rulings, ttl: hearing.ttl, format: hearing.format }
   } catch (error) {
     if (!(error instanceof Misfit)) throw error
-    return { rulings: asked.map((action) => ruling(action, 'failed')), ttl: null }
+    return { rulings: asked.map((action) => ruling(action, 'failed')), ttl: null, format: null }
   }
 }
 
@@ -58,6 +66,8 @@ type Hearing = {
   readonly outcomes: (Outcome | undefined)[]
   /** The strictest `@ttl` of the permits that have granted something so far. */
   ttl: number | null
+  /** The strictest `@format` of those. */
+  format: Format | null
 }
 
 function rule(action: string, hearing: Hearing): Ruling {
@@ -70,7 +80,10 @@ function rule(action: string, hearing: Hearing): Ruling {
   const said = hear(offer.enforced, input, hearing)
   const enforced = judge(action, said, question)
   if (isPermitted(enforced)) {
-    for (const { ttl } of said.permits) hearing.ttl = shorter(hearing.ttl, ttl)
+    for (const { ttl, format } of said.permits) {
+      hearing.ttl = shorter(hearing.ttl, ttl)
+      hearing.format = stricter(hearing.format, format)
+    }
   }
   if (offer.reported.length === 0) return enforced
 
@@ -92,6 +105,10 @@ function byId(a: Seat, b: Seat): number {
 
 function shorter(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b)
+}
+
+function stricter(a: Format | null, b: Format | null): Format | null {
+  return a === null || b === null ? (a ?? b) : discreet(a, b) ? a : b
 }
 
 /** What policies say about one action, in the order of their ids. */

@@ -1,6 +1,6 @@
 /** One policy of a set with everything that was found out about it alone: what a reload keeps. */
 
-import { type Annotation, annotationsOf, expiresOf, formatOf, modeOf } from './annotations.ts'
+import { type Annotation, annotationsOf, expiresOf, modeOf } from './annotations.ts'
 import { clausesOf } from './clauses.ts'
 import { type Policy, policyOf } from './generation.ts'
 import { effectToken, type Lint } from './lint.ts'
@@ -49,7 +49,7 @@ export function check(piece: Piece, verdict: Verdict | null, lint: Lint): Entry 
       expires: expiresOf(annotations),
       ttl: policy.ttl,
       sender: policy.sender,
-      format: formatOf(annotations.find(({ name }) => name === 'format')?.value ?? null),
+      format: policy.format,
     }
   return { piece, verdict, annotations, policy, outline, problems }
 }

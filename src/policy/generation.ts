@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto'
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { EntityRef } from '../identity.ts'
-import { annotationsOf, expiresOf, modeOf, senderOf, ttlSeconds } from './annotations.ts'
+import { annotationsOf, expiresOf, formatOf, modeOf, senderOf, ttlSeconds } from './annotations.ts'
 import { type Cache, createCache } from './cache.ts'
 import { calendar } from './calendar.ts'
 import { compilePolicy, type Part, type Program } from './eval/compile.ts'
 import { type Head, headOf } from './head.ts'
 import { type Moments, moments } from './moments.ts'
-import type { Sender } from './question.ts'
+import type { Format, Sender } from './question.ts'
 import { entityText } from './scan.ts'
 import type { PolicySettings } from './settings.ts'
 import type { Piece } from './split.ts'
@@ -30,6 +30,7 @@ export type Policy = {
   /** `@ttl` in seconds. */
   readonly ttl: number | null
   readonly sender: Sender | null
+  readonly format: Format | null
   /** `@expires`, epoch seconds: from then on it is as if the policy were not there. */
   readonly expires: number | null
   /** Whether it decides, or is only evaluated and its effect reported. */
@@ -140,6 +141,7 @@ export function policyOf({ piece, json }: Accepted): Policy {
     text: piece.text,
     ttl: ttlSeconds(note('ttl')),
     sender: senderOf(note('sender')),
+    format: formatOf(note('format')),
     expires: expiresOf(annotations),
     mode: modeOf(annotations),
     head: headOf(json),

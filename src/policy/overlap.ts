@@ -5,10 +5,9 @@
  */
 
 import type { EntityRef } from '../identity.ts'
-import type { Format } from './annotations.ts'
 import type { Clauses } from './clauses.ts'
 import type { Constraint, Head } from './head.ts'
-import { type Sender, satisfies } from './question.ts'
+import { discreet, type Format, type Sender, satisfies } from './question.ts'
 import { entityText } from './scan.ts'
 import { actionGroup } from './schema.ts'
 import type { PolicySettings } from './settings.ts'
@@ -86,7 +85,9 @@ function asStrict(other: Outline, policy: Outline): boolean {
   const ttl = policy.ttl === null || (other.ttl !== null && other.ttl <= policy.ttl)
   const sender =
     policy.sender === null || (other.sender !== null && satisfies(other.sender, policy.sender))
-  return ttl && sender && (policy.format === null || policy.format === other.format)
+  const format =
+    policy.format === null || (other.format !== null && discreet(other.format, policy.format))
+  return ttl && sender && format
 }
 
 /** What an entity is in by its id and the configuration, at any depth. */

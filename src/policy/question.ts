@@ -17,6 +17,15 @@ export function satisfies(offered: Sender, demanded: Sender): boolean {
   return SENDERS.indexOf(offered) >= SENDERS.indexOf(demanded)
 }
 
+/** How a token leaves, by how much it tells whoever sees it, most first: a JWT can be read, a sealed one cannot. */
+export const FORMATS = ['jwt', 'opaque'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** Whether a token of this format tells no more than one of the demanded format. */
+export function discreet(offered: Format, demanded: Format): boolean {
+  return FORMATS.indexOf(offered) >= FORMATS.indexOf(demanded)
+}
+
 /** Where an address is, as the operator's database says. */
 export type Place = {
   /** ISO 3166-1 alpha-2, `DE`. */
@@ -103,4 +112,6 @@ export type Decision = {
   readonly permitted: boolean
   /** The strictest `@ttl` among the permits that granted something, seconds; null when none has one. */
   readonly ttl: number | null
+  /** The strictest `@format` among the permits that granted something; null when none has one. */
+  readonly format: Format | null
 }

@@ -7,7 +7,10 @@ import type { Uid } from './eval/value.ts'
 import type { Policy } from './generation.ts'
 
 /** A policy with what a decision needs of it. */
-export type Seat = Pick<Policy, 'id' | 'effect' | 'mode' | 'expires' | 'ttl' | 'sender'> & {
+export type Seat = Pick<
+  Policy,
+  'id' | 'effect' | 'mode' | 'expires' | 'ttl' | 'sender' | 'format'
+> & {
   /** Its conditions, by their numbers among those of all seats. */
   readonly conditions: readonly number[]
 }
@@ -44,9 +47,9 @@ export function seat(policies: readonly Policy[], shared: Map<string, Part>): Se
     return parts.push(common) - 1
   }
   const seats = policies.map((policy): [Policy, Seat] => {
-    const { id, effect, mode, expires, ttl, sender, program } = policy
+    const { id, effect, mode, expires, ttl, sender, format, program } = policy
     const conditions = program.conditions.map(numberOf)
-    return [policy, { id, effect, mode, expires, ttl, sender, conditions }]
+    return [policy, { id, effect, mode, expires, ttl, sender, format, conditions }]
   })
   return { seats: new Map(seats), parts }
 }

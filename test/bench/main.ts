@@ -27,6 +27,7 @@ const CONTENDERS: readonly Contender[] = [
   countersign({ store: 'memory', assertions: 'cold' }),
   countersign({ store: 'memory', assertions: 'cold', dpop: true }),
   countersign({ store: 'memory', assertions: 'repeated' }),
+  countersign({ store: 'memory', assertions: 'repeated', format: 'opaque' }),
   countersign({ store: 'file', assertions: 'cold' }),
   PEER,
 ]

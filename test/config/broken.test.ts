@@ -25,6 +25,7 @@ const PUBLIC =
 const OVERHEARD =
   'not a loopback address: admin.tls is needed, because whoever listens in would learn what callers show'
 const ADMIN = 'admin: { host: 127.0.0.1, port: 9443 }'
+const SERVER = '"k8s://prod-eu/ns/mcp/sa/server"'
 const AUTH = 'auth: { allow: { metrics: [a] }, tokenreview: { inCluster: true } }'
 const TLS = 'tls: { cert: c, key: k }'
 const NOT_A_SCOPE = 'not a scope: printable ASCII without space, " and \\'
@@ -132,7 +133,15 @@ const rows: readonly Row[] = [
   ['a scope that YAML reads as a truth', SCOPES, '[▸true]', 'resources[0].scopes[0] is true, but must be text; put it in quotes'],
   ['a lifetime of two days', '15m', '▸48h', 'resources[0].maxTtl is 48h, but must be from 30s to 24h'],
   ['a lifetime of a second', '15m', '▸1s', 'resources[0].maxTtl is 1s, but must be from 30s to 24h'],
-  ['opaque tokens, of a later version', 'format: jwt', 'format: ▸opaque', 'resources[0].format is "opaque", but must be jwt'],
+  ['an unknown format', 'format: jwt', 'format: ▸sealed', 'resources[0].format is "sealed", but must be one of jwt, opaque'],
+  ['a server that is no workload', SERVER, '▸mcp/server', 'resources[0].servedBy[0] is "mcp/server", not a workload such as k8s://cluster/ns/namespace/sa/name'],
+  ['a server of an unknown scheme', SERVER, '▸k9s://prod-eu/ns/mcp/sa/server', 'resources[0].servedBy[0] is "k9s://prod-eu/ns/mcp/sa/server", not a workload such as k8s://cluster/ns/namespace/sa/name (did you mean "k8s"?)'],
+  ['a server of a scheme from Object.prototype', SERVER, '▸constructor://a', 'resources[0].servedBy[0] is "constructor://a", not a workload such as k8s://cluster/ns/namespace/sa/name'],
+  ['a server without a name', SERVER, '▸k8s://prod-eu/ns/mcp/sa/', 'resources[0].servedBy[0] is "k8s://prod-eu/ns/mcp/sa/", but must be written k8s://<cluster>/ns/<namespace>/sa/<name>'],
+  ['a whole namespace as server', SERVER, '▸k8s://prod-eu/ns/mcp', 'resources[0].servedBy[0] is "k8s://prod-eu/ns/mcp", but must be written k8s://<cluster>/ns/<namespace>/sa/<name>'],
+  ['a server of an unknown cluster', SERVER, '▸k8s://prod-ue/ns/mcp/sa/server', 'resources[0].servedBy[0] is "k8s://prod-ue/ns/mcp/sa/server", for which no trust entry vouches: none is for "prod-ue" (did you mean "prod-eu"?)'],
+  ['a server of a platform without an entry', SERVER, '▸spiffe://example.org/mcp', 'resources[0].servedBy[0] is "spiffe://example.org/mcp", for which no trust entry of the kind spiffe vouches'],
+  ['a server twice', SERVER, '"k8s://prod-eu/ns/a/sa/b", ▸"k8s://prod-eu/ns/a/sa/b"', 'resources[0].servedBy[1] is "k8s://prod-eu/ns/a/sa/b", which is listed already'],
   ['an unknown binding', 'sender: bearer', 'sender: ▸dpopp', 'resources[0].sender is "dpopp", but must be one of bearer, dpop, mtls; did you mean "dpop"?'],
   ['a claim of ours', CLAIMS, '{ ▸sub: { fact: a, grade: A } }', `resources[0].claims.sub ${RESERVED}`],
   ['a claim that would hide the chain', CLAIMS, '{ ▸act: { fact: a, grade: A } }', `resources[0].claims.act ${RESERVED}`],

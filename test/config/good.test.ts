@@ -74,6 +74,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
         maxTtlSeconds: 900,
         format: 'jwt',
         sender: 'bearer',
+        servedBy: ['k8s://prod-eu/ns/mcp/sa/server'],
         claims: { team: { fact: 'namespaceLabels.team', grade: 'B' } },
       },
     ],
@@ -138,6 +139,7 @@ test('what is left out has the defaults of design.md', () => {
     maxTtlSeconds: 900,
     format: 'jwt',
     sender: 'bearer',
+    servedBy: [],
     claims: {},
   })
   assert.deepEqual(policies, {

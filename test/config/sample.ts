@@ -40,6 +40,7 @@ resources:
     format: jwt
     groups: [trading]
     sender: bearer
+    servedBy: ["k8s://prod-eu/ns/mcp/sa/server"]
     claims: { team: { fact: namespaceLabels.team, grade: B } }
 policies:
   path: ./policies

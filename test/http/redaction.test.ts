@@ -43,6 +43,7 @@ test('on every route and error path, by every parameter', async (t) => {
   }
   const routes = [
     '/token',
+    '/introspect',
     '/jwks',
     '/livez',
     '/readyz',
@@ -57,7 +58,7 @@ test('on every route and error path, by every parameter', async (t) => {
         method,
         url: `${url}?token=${secret}`,
         headers,
-        payload: `assertion=${secret}`,
+        payload: `assertion=${secret}&token=${secret}`,
       })
     }
   }
@@ -119,4 +120,6 @@ test('text without a token is left as it is', () => {
     '{"iss":"https://eyJ.example","a":"eyJ"}',
   )
   assert.equal(redact('a eyJhbGciOiJub25lIn0.x b'), 'a [token] b')
+  assert.equal(redact('a countersign_at_AAAA-_ b'), 'a [token] b')
+  assert.equal(redact('countersign_at_ alone'), 'countersign_at_ alone')
 })

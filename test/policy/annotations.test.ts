@@ -33,6 +33,6 @@ test('a policy is enforced unless it says that it only reports', () => {
 })
 
 test('a format is one that is issued', () => {
-  assert.equal(formatOf('jwt'), 'jwt')
-  for (const other of ['opaque', 'JWT', '', null]) assert.equal(formatOf(other), null)
+  for (const format of ['jwt', 'opaque']) assert.equal(formatOf(format), format)
+  for (const other of ['JWT', 'sealed', '', null]) assert.equal(formatOf(other), null)
 })

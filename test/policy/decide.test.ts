@@ -113,6 +113,25 @@ test('a permit that cannot be evaluated denies even beside one that permits', ()
   assert.deepEqual(results(`${PERMIT}\n${other}`, question()), ['failed'])
 })
 
+test('the strictest @format of all permits that granted something counts', () => {
+  const sealed = PERMIT.replace('@id', '@format("opaque") @id')
+  const plain =
+    '@id("b") @format("jwt") permit (principal, action == Action::"trades:read", resource);'
+  const idle =
+    '@id("c") @format("opaque") permit (principal, action == Action::"trades:write", resource) when { false };'
+  const rows = [
+    [[PERMIT], null],
+    [[PERMIT, plain], 'jwt'],
+    [[PERMIT, plain, idle], 'jwt'],
+    [[sealed], 'opaque'],
+    [[sealed, plain], 'opaque'],
+  ] as const
+  for (const [policies, expected] of rows) {
+    const asked = question({ scopes: ['trades:read', 'trades:write'] })
+    assert.equal(decide(asked, compiled(policies.join('\n'))).format, expected)
+  }
+})
+
 test('the shortest @ttl of all permits that granted something counts', () => {
   const text = [
     PERMIT.replace('@id', '@ttl("10m") @id'),

@@ -35,7 +35,15 @@ const CONDITIONS = [
   'when { !(context.sender == "bearer") }',
   'when { true }',
 ]
-const OBLIGATIONS = ['', '@ttl("1m")', '@ttl("5m")', '@sender("dpop")', '@expires("2026-11-18")']
+const OBLIGATIONS = [
+  '',
+  '@ttl("1m")',
+  '@ttl("5m")',
+  '@sender("dpop")',
+  '@format("jwt")',
+  '@format("opaque")',
+  '@expires("2026-11-18")',
+]
 
 const policies = fc.array(
   fc.record({
@@ -87,8 +95,8 @@ test('whatever set of policies: without one that is void, every decision is the 
         const [full, less] = [compile(all, SETTINGS), compile(rest, SETTINGS)]
         for (const asked of QUESTIONS) {
           const decided = [full, less].map((generation) => {
-            const { granted, permitted, ttl } = decide(asked, generation)
-            return { granted, permitted, ttl }
+            const { granted, permitted, ttl, format } = decide(asked, generation)
+            return { granted, permitted, ttl, format }
           })
           assert.deepEqual(decided[0], decided[1], `${policy.id} void by ${by.id} in\n${text}`)
         }

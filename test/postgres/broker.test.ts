@@ -68,7 +68,8 @@ test('a key that another replica adds is published at once', async (t) => {
 test('without its database a broker serves what needs none, refuses the rest, and recovers by itself', async (t) => {
   const url = await server.database()
   const once = await startOn(t, url, { trust: { replay: 'once' } })
-  const reusable = await startOn(t, url)
+  let monotonic = 0
+  const reusable = await startOn(t, url, { stopwatch: () => monotonic })
   const id = (await reusable.ask(reusable.form())).headers['x-request-id']
   const local = { headers: { host: 'localhost' } }
   const decision = { url: `/decisions/${id}`, ...local }
@@ -97,6 +98,11 @@ test('without its database a broker serves what needs none, refuses the rest, an
     )?.[1]
   while ((await unkept()) !== '3') await pause(20)
   assert.match(reusable.written(), /the store keeps no decisions/)
+  monotonic = 30_001
+  const late = await reusable.ask(reusable.form())
+  assert.deepEqual([late.status, late.body['error']], [503, 'temporarily_unavailable'])
+  assert.equal(reusable.events().at(-1)?.reason, 'revocations_stale')
+  monotonic = 0
 
   await server.start()
   while ((await once.ask(form)).status === 503) await pause(20)

@@ -27,6 +27,7 @@ const HEALTH = {
 const NO_METER: Meter = {
   issued() {},
   refused() {},
+  introspected() {},
   ruled() {},
   pinned() {},
   took() {},

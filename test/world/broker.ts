@@ -62,6 +62,8 @@ export type BrokerOptions = {
   readonly trustedProxies?: readonly string[]
   /** Seconds that the broker's clock is ahead of the test's. */
   readonly late?: () => number
+  /** The broker's monotonic clock, milliseconds; it stands still when absent. */
+  readonly stopwatch?: () => number
   /** Runs before the broker starts. */
   readonly before?: (cluster: FakeCluster, clock: TestClock) => void | Promise<void>
   /** The broker's way out, made after `before`. */
@@ -126,7 +128,8 @@ export async function startBroker(
       listener()
       return clock.now() + (options.late?.() ?? 0) * 1000
     },
-    stopwatch: () => 0,
+    stopwatch: options.stopwatch ?? (() => 0),
+    timers: clock.timers,
     ...(options.door && { door: options.door() }),
     warn: (detail, sentence) => logger.warn(detail, sentence),
     auditSink: {

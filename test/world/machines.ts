@@ -17,6 +17,7 @@ import { pace } from '../../src/pace.ts'
 import { spending } from '../../src/pinning.ts'
 import { possession } from '../../src/possession.ts'
 import { Refusal } from '../../src/refusal.ts'
+import { openRevocations } from '../../src/revocations.ts'
 import { sealer } from '../../src/seal.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { vouching } from '../../src/vouching.ts'
@@ -89,6 +90,13 @@ export async function startMachines(t: TestContext) {
   t.after(() => store.close())
   const keys = signingKeys(store, sealer(SECRET, 'signing keys'), 86_400)
   await keys.refresh(clock.seconds())
+  const revocations = await openRevocations({
+    store,
+    timers: clock.timers,
+    now: clock.now,
+    stopwatch: () => 0,
+    warn: () => {},
+  })
   const events: AuditEvent[] = []
   const sink = { write: async (line: string) => void events.push(JSON.parse(line)), close() {} }
   const rules = { fact: 'nitro.measured', grade: 'A' } as const
@@ -115,6 +123,7 @@ export async function startMachines(t: TestContext) {
     geo: NO_GEO,
     keys,
     spend: spending(store, new Map(), () => {}),
+    revocations,
     audit: auditTo({ sink, store, retentionSeconds: 60, now: clock.now, warn: () => {} }),
     now: clock.now,
     pace: pace(

@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { IN_MEMORY } from '../../config/paths.ts'
 import type { Config } from '../../config.ts'
-import { openAll, storedLives } from '../../keys.ts'
+import { type KeyLife, storedLives } from '../../keylife.ts'
+import { openAll } from '../../keys.ts'
 import { openStore } from '../../opening.ts'
 import { sealer } from '../../seal.ts'
 import { secretPath } from '../../secret.ts'
@@ -36,7 +37,7 @@ export async function examineStore(config: Config, now: number): Promise<readonl
       const records = await store.listKeys()
       return [
         well(about, 'answers, and this version can work with it'),
-        examineKeys(config, records, now),
+        examineKeys(config, records, await storedLives(store, now), now),
       ]
     } finally {
       await store.close()
@@ -50,8 +51,12 @@ export async function examineStore(config: Config, now: number): Promise<readonl
   }
 }
 
-function examineKeys(config: Config, records: readonly KeyRecord[], now: number): Finding {
-  const lives = storedLives(records, now)
+function examineKeys(
+  config: Config,
+  records: readonly KeyRecord[],
+  lives: readonly KeyLife[],
+  now: number,
+): Finding {
   const signing = lives.find(({ state }) => state === 'signing')
   if (signing === undefined) {
     return doubtful(ABOUT, 'there is none yet', 'The broker makes the first when it starts.')

@@ -2,8 +2,8 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import type { AuditEvent } from '../../audit.ts'
-import type { ExplainedDecision } from '../../broker.ts'
 import type { Config } from '../../config.ts'
+import type { ExplainedDecision } from '../../explained.ts'
 import { createDoor, DoorError } from '../../net/fetch.ts'
 import { openStore } from '../../opening.ts'
 import type { Question, Ruling } from '../../policy/question.ts'

@@ -5,8 +5,9 @@ import { freshKey } from '../../../src/agent/key.ts'
 import { makeProof } from '../../../src/agent/proof.ts'
 import { SAMPLE_RESOURCE } from '../../../src/cli/playground.ts'
 import type { StandIn } from '../../../src/cli/standin.ts'
+import type { Child } from '../child.ts'
 import type { Contender, Started, World } from '../contender.ts'
-import { startStation, verifyToken } from '../http.ts'
+import { type Answer, startStation, verifyToken } from '../http.ts'
 import type { BrokerSettings } from '../servers/countersign.ts'
 
 /** One variant of the broker under load. */
@@ -18,6 +19,8 @@ export type Variant = {
   readonly dpop?: true
   /** A folder of policies, relative to the package. */
   readonly policies?: string
+  /** What tokens look like; left out: JWTs. */
+  readonly format?: 'opaque'
 }
 
 const ISSUER = 'https://countersign.example.com'
@@ -28,17 +31,19 @@ const LIFETIME_SECONDS = 3600
 
 /** A variant of our token endpoint. */
 export function countersign(variant: Variant): Contender {
-  const { store, assertions, dpop = false } = variant
+  const { store, assertions, dpop = false, format = 'jwt' } = variant
+  const tokens = `${dpop ? ', DPoP' : ''}${format === 'jwt' ? '' : ', opaque'}`
   return {
-    name: `countersign, ${store}, ${assertions}${dpop ? ', DPoP' : ''}`,
-    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}${dpop ? ', tokens bound by DPoP' : ''}`,
+    name: `countersign, ${store}, ${assertions}${tokens}`,
+    job: `store in ${store === 'file' ? 'a file' : 'memory'}, assertions ${assertions}${dpop ? ', tokens bound by DPoP' : ''}${format === 'jwt' ? '' : ', tokens sealed'}`,
     start: (world) => start(variant, world),
   }
 }
 
 function start(variant: Variant, { folder, cluster, forms }: World): Promise<Started> {
-  const { store, assertions, dpop, policies = 'policies/examples/first-steps' } = variant
-  const file = join(folder, `countersign-${store}-${assertions}${dpop ? '-dpop' : ''}`)
+  const { store, assertions, dpop, format = 'jwt' } = variant
+  const { policies = 'policies/examples/first-steps' } = variant
+  const file = join(folder, `countersign-${store}-${assertions}-${format}${dpop ? '-dpop' : ''}`)
   const settings: BrokerSettings = {
     issuer: ISSUER,
     resource: SAMPLE_RESOURCE,
@@ -46,6 +51,7 @@ function start(variant: Variant, { folder, cluster, forms }: World): Promise<Sta
     sqlite: store === 'memory' ? ':memory:' : `${file}.db`,
     audit: `${file}.jsonl`,
     policies,
+    format,
   }
   let shown = 0
   const unseen = (count: number) => {
@@ -59,10 +65,20 @@ function start(variant: Variant, { folder, cluster, forms }: World): Promise<Sta
     ...(dpop && { prove: prover() }),
     async check(answer, child) {
       const expected = { issuer: ISSUER, audience: SAMPLE_RESOURCE }
-      const { sub, scope } = await verifyToken(answer, child, expected)
+      const { sub, scope } = await (format === 'jwt'
+        ? verifyToken(answer, child, expected)
+        : introspect(answer, child, forms.take(0, 1)[0] ?? ''))
       if (sub !== SUBJECT || scope !== SCOPE) throw new Error(`it is for ${sub}, ${scope}`)
     },
   })
+}
+
+/** What the broker says of a token to its holder. */
+async function introspect({ access_token: token }: Answer, { url }: Child, form: string) {
+  const body = new URLSearchParams(form)
+  body.set('token', String(token))
+  const response = await fetch(`${url}/introspect`, { method: 'POST', body })
+  return (await response.json()) as { readonly sub?: unknown; readonly scope?: unknown }
 }
 
 /** One agent, which makes a proof for each request. */

@@ -17,6 +17,7 @@ export type BrokerSettings = {
   readonly audit: string
   /** A folder of policies, relative to the package. */
   readonly policies: string
+  readonly format: 'jwt' | 'opaque'
 }
 
 await serve<BrokerSettings>(async (settings) => {
@@ -52,6 +53,7 @@ trust:
 resources:
   - audience: ${settings.resource}
     scopes: [trades:read, trades:write]
+    format: ${settings.format}
     claims: { pod: { fact: pod.uid, grade: A } }
 policies:
   path: ${JSON.stringify(packagePath(settings.policies))}

@@ -1,0 +1,134 @@
+/**
+ * Our own access tokens read back: signed and sealed ones alike. What is said here of a token holds for its text alone;
+ * whether it was revoked is another question.
+ */
+
+import type { SigningKeys } from './keys.ts'
+import { isObject, type JsonObject } from './net/json.ts'
+import { parseJwt, soleAudience } from './net/jwt.ts'
+import { verifySignature } from './net/signature.ts'
+import { looksOpaque, openToken } from './opaque.ts'
+import type { Confirmation } from './possession.ts'
+import { printable, Refusal } from './refusal.ts'
+import { TOKEN_TYPE } from './token.ts'
+
+/** A token of ours that is not over. Times in epoch seconds. */
+export type AccessToken = {
+  /** Every claim, as it is in the JWT. */
+  readonly claims: JsonObject
+  /** The key that signed or sealed it. */
+  readonly kid: string
+  readonly format: 'jwt' | 'opaque'
+  readonly jti: string
+  /** Canonical URI of the workload or user. */
+  readonly subject: string
+  /** Canonical URI of the current actor. */
+  readonly clientId: string
+  readonly audience: string
+  readonly scopes: readonly string[]
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** Hashes, as `claims.lineage` has them. */
+  readonly lineage: readonly string[]
+  /** The key that its holder has to prove; null for a bearer token. */
+  readonly confirmation: Confirmation | null
+}
+
+/** Reads tokens of one broker. */
+export type AccessTokens = {
+  /**
+   * Checks that we made it, with a key that is still published, and that it is not over (RFC 9068 §4). Runs to its end
+   * at once.
+   * @throws Refusal one of the reasons of bad evidence; which one is for the operator alone
+   */
+  read(token: string, nowSeconds: number): AccessToken
+}
+
+/** @param issuer our issuer identifier, exactly as published */
+export function accessTokens(issuer: string, keys: Pick<SigningKeys, 'readers'>): AccessTokens {
+  return {
+    read(token, nowSeconds) {
+      const readers = keys.readers(nowSeconds)
+      const format = looksOpaque(token) ? 'opaque' : 'jwt'
+      const { kid, claims } =
+        format === 'opaque' ? openToken(token, readers) : openJwt(token, readers)
+      if (claims['iss'] !== issuer) {
+        throw new Refusal('issuer_untrusted', { found: printable(claims['iss']), expected: issuer })
+      }
+      const expiresAt = number(claims, 'exp')
+      if (expiresAt <= nowSeconds) {
+        throw new Refusal('token_expired', { expiredAt: expiresAt, now: nowSeconds })
+      }
+      return { ...described(claims), claims, kid, format, expiresAt }
+    },
+  }
+}
+
+type Readers = ReturnType<SigningKeys['readers']>
+
+/** ES256 and `at+jwt` only: nothing else that this key signs is an access token, whatever it holds. */
+function openJwt(token: string, readers: Readers): { kid: string; claims: JsonObject } {
+  const jwt = parseJwt(token, { types: [TOKEN_TYPE] })
+  const { kid, typ } = jwt.header
+  if (typ !== TOKEN_TYPE) {
+    throw new Refusal('type_refused', { expected: TOKEN_TYPE, found: printable(typ) })
+  }
+  const reader = readers.find((known) => known.kid === kid)
+  if (reader === undefined) throw new Refusal('key_unknown', { kid })
+  verifySignature(jwt, reader.publicKey, ['ES256'])
+  return { kid, claims: jwt.claims }
+}
+
+/** What we sign has this shape. Anything else was signed with our key, and by another hand or version. */
+function described(
+  claims: JsonObject,
+): Omit<AccessToken, 'claims' | 'kid' | 'format' | 'expiresAt'> {
+  const scope = claims['scope']
+  const audience = soleAudience(claims)
+  if (audience === undefined) throw invalid('aud')
+  return {
+    jti: string(claims, 'jti'),
+    subject: string(claims, 'sub'),
+    clientId: string(claims, 'client_id'),
+    audience,
+    scopes: scope === undefined ? [] : string(claims, 'scope').split(' '),
+    issuedAt: number(claims, 'iat'),
+    lineage: lineageOf(claims['lineage']),
+    confirmation: confirmationOf(claims['cnf']),
+  }
+}
+
+function lineageOf(value: JsonObject[string] | undefined): readonly string[] {
+  if (!Array.isArray(value)) throw invalid('lineage')
+  return value.map((name) => {
+    if (typeof name !== 'string') throw invalid('lineage')
+    return name
+  })
+}
+
+/** A binding that is not understood is not taken for none: the token would be good for everybody. */
+function confirmationOf(value: JsonObject[string] | undefined): Confirmation | null {
+  if (value === undefined) return null
+  if (isObject(value) && Object.keys(value).length === 1) {
+    const { jkt, 'x5t#S256': x5t } = value
+    if (typeof jkt === 'string') return { jkt }
+    if (typeof x5t === 'string') return { 'x5t#S256': x5t }
+  }
+  throw invalid('cnf')
+}
+
+function string(claims: JsonObject, name: string): string {
+  const value = claims[name]
+  if (typeof value !== 'string') throw invalid(name)
+  return value
+}
+
+function number(claims: JsonObject, name: string): number {
+  const value = claims[name]
+  if (typeof value !== 'number') throw invalid(name)
+  return value
+}
+
+function invalid(claim: string): Refusal {
+  return new Refusal('claim_invalid', { claim })
+}
