@@ -23,8 +23,11 @@ export type AuditEvidence = {
   readonly claimedSubject: string | null
 }
 
-/** Where the evidence comes from, in words: a token holds the hashes of them. */
+/** Where the caller comes from, and how a revocation calls it. */
 export type AuditOrigin = {
+  /** Names of the evidence: hashes, as tokens hold them. */
+  readonly evidence: readonly string[]
+  /** The trust entry, pod, node, …, in words: tokens hold the hashes of them. */
   readonly lineage: readonly string[]
   /** When the evidence ends, epoch seconds. */
   readonly expiresAt: number

@@ -13,7 +13,7 @@ import type { Geo } from './geo.ts'
 import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
-import { namesOfIdentity, originsOf } from './lineage.ts'
+import { namesOfIdentity, toldOrigins } from './lineage.ts'
 import type { Pace } from './pace.ts'
 import type { Spend } from './pinning.ts'
 import type { Policies } from './policies.ts'
@@ -114,7 +114,7 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
-  event.origin = { lineage: originsOf(identity), expiresAt: identity.expiresAt }
+  event.origin = { ...toldOrigins(identity), expiresAt: identity.expiresAt }
   admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
 
   const place = rooms.geo.place(ask.sourceIp)

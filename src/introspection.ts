@@ -35,7 +35,7 @@ export type IntrospectionRooms = {
   readonly issuer: string
   readonly callers: Callers
   readonly tokens: AccessTokens
-  readonly keys: Pick<SigningKeys, 'signer'>
+  readonly keys: Pick<SigningKeys, 'signer' | 'readers'>
   readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
   /** The workloads behind an audience, by canonical URI. */
   readonly servedBy: (audience: string) => readonly string[]

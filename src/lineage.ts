@@ -29,14 +29,23 @@ export function evidenceOrigin(trust: string, replayKey: string): string {
 /** What is proved of a party, as far as revocations look at it. */
 export type Origin = Pick<Identity, 'uri' | 'trust' | 'replay' | 'lineage'>
 
-/** Where a party comes from: its evidence, the trust entry that vouched, and what the platform named. For people. */
-export function originsOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
-  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage]
+/** What a token says of its origin: the evidence, the trust entry that vouched, and what the platform named. */
+export function lineageOf({ trust, replay, lineage }: Omit<Origin, 'uri'>): readonly string[] {
+  return [evidenceOrigin(trust, replay.key), `trust:${trust}`, ...lineage].map(shortHash)
 }
 
-/** What a token says of its origin: the same as names. */
-export function lineageOf(origin: Omit<Origin, 'uri'>): readonly string[] {
-  return originsOf(origin).map(shortHash)
+/**
+ * The same for an operator: whatever is evidence by its name alone, for its key can be a signature that no log may
+ * hold, and everything else in words.
+ */
+export function toldOrigins({ trust, replay, lineage }: Omit<Origin, 'uri'>): {
+  readonly evidence: readonly string[]
+  readonly lineage: readonly string[]
+} {
+  const isEvidence = (origin: string) => origin.startsWith('evidence:')
+  const shown = [evidenceOrigin(trust, replay.key), ...lineage.filter(isEvidence)]
+  const others = [`trust:${trust}`, ...lineage.filter((origin) => !isEvidence(origin))]
+  return { evidence: shown.map(shortHash), lineage: others }
 }
 
 /** Every name by which the tokens of a party can be refused before they are issued. Hashed as it is asked for. */

@@ -9,6 +9,7 @@ import {
   namesOfIdentity,
   type Origin,
   shortHash,
+  toldOrigins,
 } from '../src/lineage.ts'
 import type { RevocationKind } from '../src/store/store.ts'
 
@@ -76,4 +77,11 @@ test('what stops a plain token of a workload also stops the next one from being 
     [...namesOf(plain, null)].filter((name) => name !== own).toSorted(),
     [...namesOfIdentity(IDENTITY)].toSorted(),
   )
+})
+
+test('an operator reads everything in words, but evidence by its name', () => {
+  assert.deepEqual(toldOrigins(IDENTITY), {
+    evidence: [nameOf('evidence', 'kubernetes:prod-eu/jti-1')],
+    lineage: ['trust:kubernetes:prod-eu', 'pod:prod-eu/uid-1', 'node:prod-eu/uid-2'],
+  })
 })

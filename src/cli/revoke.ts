@@ -25,8 +25,8 @@ export const command: Command = {
   --actor     the same for whoever acts, also within a delegation
   --trust     the same for whatever a trust entry vouches for, such as kubernetes:prod-eu
   --evidence  the credential behind a decision, by the decision's id; until it ends. Or one name of origin.lineage as
-              /decisions/ID shows it, such as evidence:kubernetes:prod-eu/… or pod:prod-eu/…, or the hash of it in a
-              token; until it is lifted
+              /decisions/ID shows it, such as pod:prod-eu/…, or a hash of origin.evidence or of a token's lineage;
+              until it is lifted
   --lift      tokens are issued again from the next second on. Those from before stay revoked until they end
   --reason    why, for whoever reads it later
   --list      everything that is revoked, or was and still stops older tokens

@@ -21,7 +21,7 @@ export type Target = Pick<Revocation, 'kind' | 'name' | 'target' | 'until'>
 
 const DECISION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const NAME = /^[\w-]{16}$/
-const ORIGIN = /^[a-z]+:.+/
+const ORIGIN = /^[a-z0-9-]+:.+/
 const MAX_TARGET_CHARACTERS = 512
 
 /**
@@ -80,9 +80,7 @@ async function evidenceTargets(store: Store, value: string): Promise<readonly Ta
   if (DECISION_ID.test(value)) {
     const { origin } = await decision(store, value)
     if (origin === undefined) throw new Error(`decision ${value} proved no evidence`)
-    return origin.lineage
-      .filter((name) => name.startsWith('evidence:'))
-      .map((name) => evidence(name, shortHash(name), origin.expiresAt))
+    return origin.evidence.map((name) => evidence(`decision ${value}`, name, origin.expiresAt))
   }
   if (NAME.test(value)) return [evidence(value, value, null)]
   if (ORIGIN.test(value)) return [evidence(value, shortHash(value), null)]

@@ -67,7 +67,12 @@ export function metadata(room: MetadataRoom): Record<string, true | string | rea
     authorization_endpoint: `${room.issuer}/authorize`,
     token_endpoint: `${room.issuer}/token`,
     introspection_endpoint: `${room.issuer}/introspect`,
-    introspection_endpoint_auth_methods_supported: ['private_key_jwt', 'Bearer', 'DPoP'],
+    introspection_endpoint_auth_methods_supported: [
+      'private_key_jwt',
+      ...(room.spiffe ? ['spiffe_jwt'] : []),
+      'Bearer',
+      'DPoP',
+    ],
     introspection_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,
     introspection_signing_alg_values_supported: ['ES256'],
     revocation_endpoint: `${room.issuer}/revoke`,
