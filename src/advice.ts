@@ -92,6 +92,20 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     'This workload cannot show such an attestation: the type is not known here, or its trust entry takes none of it.',
   attestation_mismatched:
     'The attestation is of another machine or workload than the credential beside it. If the client did not mix them up, treat it as an attack.',
+  subject_unusable:
+    'The caller may not use this subject token: it is neither its holder, nor behind its audience (`servedBy`), nor named by `may_act`; or the key that the token is bound to was not proved.',
+  chain_too_deep:
+    'More actors than `delegation.maxDepth` allows would stand in the token. Let an earlier agent ask instead.',
+  chain_oversized:
+    'The receipts of this chain would take more than 2 KiB of the token. Use fewer hops, or shorter scopes.',
+  user_oversized:
+    'The groups of this person do not fit into a token. Have the provider list only those that matter here in `groupsClaim`.',
+  sender_weakened:
+    'The subject token is bound to a key. The caller has to bind its own, by DPoP or mTLS, at least as strongly.',
+  target_unreachable:
+    'No map leads from the audience of the subject token to this resource. Add one under `from` of the resource, if it should.',
+  scope_exceeded:
+    'The subject token has none of these scopes, nor any that become them here (`from`). An exchange only narrows.',
   sender_unproved:
     'The token is bound to a key that the caller did not prove, or was sent with the wrong scheme: `DPoP` for a DPoP-bound one, else `Bearer`.',
   caller_missing:

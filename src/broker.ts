@@ -2,12 +2,14 @@
 
 import { randomBytes } from 'node:crypto'
 import { type AboutTokens, aboutTokens } from './abouttokens.ts'
+import { accessTokens } from './accesstoken.ts'
 import { type Audit, type AuditSink, auditTo, fileSink } from './audit.ts'
 import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
 import { type ClientAuthorities, certificateJudge } from './clientcertificate.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
+import { delegation, startProviders } from './delegation.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
 import { type ExplainedDecision, explained } from './explained.ts'
 import { type Feed, feeds } from './feed.ts'
@@ -135,6 +137,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     cleanup.push(() => geo.close())
     const asked = challenges(secret, randomBytes)
     const attestors = await starting
+    const providers = await startProviders(config, seen, cleanup)
     const challengeEnd = asked.check
     const noted = successes(world.now)
     const relays = noted.notingRelays(
@@ -143,10 +146,13 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     const vouched = noted.noting(vouching(attestors, relays, asked))
     const given = nonces(secret, randomBytes)
     const who = { attestors, challenges: asked, nonces: given, vouching: vouched, noted }
+    const tokens = accessTokens(config.issuer, keys)
+    const behalf = delegation(config, { tokens, providers, secret })
     cleanup.push(startUpkeep(config, world, store, keys, revocations))
     policies.watch()
     geo.watch()
-    return assemble(config, world, { store, keys, revocations, policies, geo, ...who, sink, close })
+    const opened = { store, keys, revocations, policies, geo, ...who, behalf, sink, close }
+    return assemble(config, world, opened)
   } catch (error) {
     await close()
     throw error
@@ -164,6 +170,7 @@ type Parts = {
   readonly nonces: Nonces
   readonly vouching: Vouching
   readonly noted: Successes
+  readonly behalf: ReturnType<typeof delegation>
   readonly sink: AuditSink
   readonly close: () => Promise<void>
 }
@@ -240,6 +247,7 @@ function roomsOf(config: Config, world: World, parts: Parts, { audit, meter, pin
     issuer: config.issuer,
     resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
     vouching: parts.vouching,
+    ...parts.behalf,
     prove: possession(parts.nonces, certificateJudge(world.clientAuthorities ?? (() => null))),
     policies,
     geo,

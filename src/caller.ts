@@ -3,12 +3,11 @@
  * a token of ours for that very endpoint. One-time evidence is spent here as it is for a token.
  */
 
-import { timingSafeEqual } from 'node:crypto'
 import type { AccessToken, AccessTokens } from './accesstoken.ts'
 import type { Identity } from './identity.ts'
 import { namesOf, namesOfIdentity } from './lineage.ts'
 import type { Spend } from './pinning.ts'
-import { type Confirmation, type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
+import { type Held, type Proofs, type Prove, proves, UNBOUND } from './possession.ts'
 import { Refusal } from './refusal.ts'
 import { admit, type Revocations } from './revocations.ts'
 import { demandNamed, type Shown, type Vouching } from './vouching.ts'
@@ -120,16 +119,4 @@ async function byPlatform(
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = prepared.verify(seconds())
   return { uri: identity.uri, held, identity, token: null }
-}
-
-/** Whether the key that was proved is the one that a token is bound to. An unbound token asks for none. */
-export function proves({ confirmation: held }: Held, demanded: Confirmation | null): boolean {
-  if (demanded === null) return true
-  if (held === null) return false
-  const [[method, print] = []] = Object.entries(demanded)
-  const [[heldMethod, heldPrint] = []] = Object.entries(held)
-  const [expected, found] = [Buffer.from(String(print)), Buffer.from(String(heldPrint))]
-  return (
-    method === heldMethod && expected.length === found.length && timingSafeEqual(expected, found)
-  )
 }

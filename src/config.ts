@@ -4,6 +4,7 @@
  */
 
 import { KINDS } from '../attestors/index.ts'
+import type { UsersSettings } from '../attestors/users/index.ts'
 import { readDocument } from './config/document.ts'
 import { Findings } from './config/findings.ts'
 import { resolvePaths } from './config/paths.ts'
@@ -14,6 +15,7 @@ import { type Outside, refuseReferences } from './config/secrets.ts'
 import { readServer, type ServerConfig } from './config/server.ts'
 import { examine, isTree } from './config/shape.ts'
 import { readTrust, type TrustConfig } from './config/trust.ts'
+import { type DelegationConfig, readDelegation, readUsers } from './config/users.ts'
 import { checkServers } from './config/workloads.ts'
 import type { AttestorKind } from './identity.ts'
 import type { PolicySettings, Problem } from './policy/settings.ts'
@@ -27,6 +29,9 @@ export type Config = ServerConfig & {
   /** What tokens are for. */
   readonly resources: readonly ResourceConfig[]
   readonly policies: PoliciesConfig
+  /** For whom workloads may act. */
+  readonly users: readonly UsersSettings[]
+  readonly delegation: DelegationConfig
 }
 
 /** What came of loading: a Config with its warnings, or problems of which at least one is an error. */
@@ -70,11 +75,18 @@ export function policySettings(config: Config): PolicySettings {
       scopes,
       groups,
     })),
-    anchors: config.trust.map(({ trust, anchor, environment }) => ({
-      trust,
-      entity: anchor,
-      environment,
-    })),
+    anchors: [
+      ...config.trust.map(({ trust, anchor, environment }) => ({
+        trust,
+        entity: anchor,
+        environment,
+      })),
+      ...config.users.map(({ name }) => ({
+        trust: `users:${name}`,
+        entity: { type: 'Users', id: name },
+        environment: null,
+      })),
+    ],
     zones: config.policies.zones,
     calendars: config.policies.calendars,
     groups: config.policies.groups,
@@ -96,7 +108,9 @@ function readAll(
   const whole = find.sound(['trust']) && trust.length === entries.length ? trust : null
   checkServers(resources, whole, find)
   const policies = readPolicies(raw.policies, whole, find, outside)
-  return { ...server, trust, resources, policies }
+  const users = readUsers(raw, server.issuer, trust, find)
+  const delegation = readDelegation(raw.delegation, whole, find)
+  return { ...server, trust, resources, policies, users, delegation }
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -1,7 +1,7 @@
 /**
  * ★ The story of one token request. Every grant type comes here; there is no second path.
  *
- *     Ask → target → prove → attest → pose → decide → narrow → sign → spend → answer
+ *     Ask → target → prove → attest → mandate → pose → decide → narrow → sign → spend → answer
  *
  * Only preparing evidence and spending it wait. Requests of one event-loop turn take each stage together
  * (`pace.ts`). One AuditEvent is written before the answer leaves; if it cannot be, there is no token.
@@ -9,19 +9,23 @@
 
 import { hash } from 'node:crypto'
 import type { Audit, AuditEvent } from './audit.ts'
+import type { Authority } from './authority.ts'
+import type { Carried } from './carried.ts'
 import type { Geo } from './geo.ts'
-import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from './grant.ts'
+import { type Found, type Grant, narrow, offeredTtl } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
 import type { SigningKeys } from './keys.ts'
 import { namesOfIdentity, toldOrigins } from './lineage.ts'
+import { type Asking, type Mandate, ownMandate } from './mandate.ts'
 import type { Pace } from './pace.ts'
 import type { Spend } from './pinning.ts'
 import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
-import type { Decision, Place, Question } from './policy/question.ts'
+import type { Decision, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
-import { few, printable, Refusal } from './refusal.ts'
+import { blamed, few, printable, Refusal } from './refusal.ts'
 import { admit, type Revocations } from './revocations.ts'
+import { describedSubject, type ShownSubject, type Subjects } from './subjects.ts'
 import { makeToken } from './token.ts'
 import { epochSeconds } from './units.ts'
 import { canonicalUri } from './uri.ts'
@@ -35,6 +39,10 @@ export type Ask = {
   readonly evidence: Evidence
   /** Second evidence of the same workload; null for none. */
   readonly attestation: Evidence | null
+  /** Whose authority the request rests on (RFC 8693); null for the workload's own. */
+  readonly subject: ShownSubject | null
+  /** The workload that may act by the token, as a canonical URI; null for nobody. */
+  readonly mayAct: string | null
   /** `client_id` as sent. It means something only beside a `client_assertion`, or where a certificate is the credential. */
   readonly clientId: string | null
   /** Every `resource` parameter (RFC 8707), as sent. */
@@ -48,7 +56,12 @@ export type Ask = {
 }
 
 /** The answer to a request that was granted. */
-export type Issued = { readonly token: string; readonly grant: Grant }
+export type Issued = {
+  readonly token: string
+  readonly grant: Grant
+  /** Whether it came of a subject token. */
+  readonly exchanged: boolean
+}
 
 /** The stages of a request, in order. */
 export type Stage = 'prove' | 'prepare' | 'attest' | 'policy' | 'sign' | 'spend' | 'audit'
@@ -56,14 +69,19 @@ export type Stage = 'prove' | 'prepare' | 'attest' | 'policy' | 'sign' | 'spend'
 /** The rooms that a request passes through. Composed in `broker.ts`. */
 export type Rooms = {
   readonly issuer: string
-  readonly resources: ReadonlyMap<string, ResourceRules>
+  readonly resources: ReadonlyMap<string, Asking['resource']>
   readonly vouching: Vouching
+  readonly subjects: Subjects
+  /** What a caller may ask for by somebody's authority. */
+  readonly mandate: (authority: Authority, asking: Asking) => Mandate
   /** Judges what the caller shows of keys. */
   readonly prove: Prove
   readonly policies: Policies
   /** Where addresses are. */
   readonly geo: Geo
   readonly keys: SigningKeys
+  /** What tokens carry of people, for later hops. */
+  readonly carried: Carried
   /** Spends and pins what the request shows. */
   readonly spend: Spend
   readonly revocations: Pick<Revocations, 'revoked' | 'insist'>
@@ -116,30 +134,32 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
   event.origin = { ...toldOrigins(identity), expiresAt: identity.expiresAt }
   admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
+  const authority = ask.subject === null ? null : await authorityOf(rooms, ask.subject)
+  if (authority !== null) admit(rooms.revocations, authority.names, authority.issuedAt)
+  const asking = { identity, held, resource, scopes: ask.scopes, mayAct: ask.mayAct }
+  const mandate = authority === null ? ownMandate(asking) : rooms.mandate(authority, asking)
 
-  const place = rooms.geo.place(ask.sourceIp)
-  const question = pose(ask, { identity, held, resource, place }, epochSeconds(rooms.now()))
+  const found = { identity, authority, held, resource, mandate }
+  const question = pose(rooms, ask, found)
   event.question = question
   const decision = await pace('policy', () => decide(question, rooms.policies.inForce()))
   event.decision = decision
   rooms.ruled(decision)
 
-  const grant = narrow(question, decision, { identity, held, resource })
+  const grant = narrow(question, decision, found)
   const signer = rooms.keys.signer(question.at)
-  const token = await pace('sign', () => makeToken(grant, rooms.issuer, ask.id, signer))
+  const carry = { issuer: rooms.issuer, jti: ask.id, carried: rooms.carried }
+  const token = await pace('sign', () => makeToken(grant, carry, signer))
 
   const use = { id: ask.id, at: question.at, sourceIp: ask.sourceIp }
   const takeBack = await pace('spend', () => rooms.spend(identity, held, use))
   event.outcome = 'issued'
   event.token = fingerprint(token, signer.kid, grant)
-  return { issued: { token, grant }, takeBack }
+  return { issued: { token, grant, exchanged: authority !== null }, takeBack }
 }
 
 /** The one resource that is asked for (RFC 8707 §2). */
-function target(
-  resources: ReadonlyMap<string, ResourceRules>,
-  asked: readonly string[],
-): ResourceRules {
+function target(resources: Rooms['resources'], asked: readonly string[]): Asking['resource'] {
   const [audience, another] = asked
   if (audience === undefined) {
     throw new Refusal('resource_missing', { served: few(resources.keys()) })
@@ -162,7 +182,7 @@ function prove({ pace, prove: judge, now }: Rooms, { proofs }: Ask): Held | Prom
 
 function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepared> {
   return rooms.vouching.prepare(ask, epochSeconds(rooms.now()), (seen) => {
-    event.evidence = seen
+    event.evidence = [...seen, ...describedSubject(ask.subject)]
   })
 }
 
@@ -174,10 +194,24 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   return identity
 }
 
+/** Whose authority it is. What is wrong with a subject token is never said of the workload's credential. */
+async function authorityOf(
+  { subjects, pace, now }: Rooms,
+  shown: ShownSubject,
+): Promise<Authority> {
+  try {
+    const proof = await pace('prepare', () => subjects.prepare(shown, epochSeconds(now())))
+    return await pace('attest', () => proof.verify(epochSeconds(now())))
+  } catch (error) {
+    throw blamed('subject_token', error)
+  }
+}
+
 /** Puts together everything that the decision may depend on. */
-function pose(ask: Ask, found: Found & { readonly place: Place | null }, now: number): Question {
-  const { identity, held, resource, place } = found
-  const requestedTtl = offeredTtl(identity, resource, now)
+function pose(rooms: Rooms, ask: Ask, found: Found): Question {
+  const { identity, authority, held, resource, mandate } = found
+  const now = epochSeconds(rooms.now())
+  const requestedTtl = offeredTtl(found, now)
   if (requestedTtl <= 0) {
     throw new Refusal('token_expired', { expiredAt: identity.expiresAt, now })
   }
@@ -186,16 +220,17 @@ function pose(ask: Ask, found: Found & { readonly place: Place | null }, now: nu
     version: 1,
     at: now,
     sourceIp: ask.sourceIp,
-    place,
-    operation: 'issue',
+    place: rooms.geo.place(ask.sourceIp),
+    operation: mandate.operation,
     audience: resource.audience,
-    scopes: ask.scopes,
+    scopes: mandate.scopes,
     requestedTtl,
     sender: held.sender,
     actor: { kind, trust, uri, principal, ancestry, facts },
-    subject: uri,
-    chain: [],
-    delegationDepth: 0,
+    subject: mandate.subject,
+    user: authority?.user ?? null,
+    chain: mandate.chain,
+    delegationDepth: mandate.chain.length,
     attestationAge: Math.max(0, now - identity.issuedAt),
   }
 }
@@ -209,7 +244,7 @@ function opened(ask: Ask, nowMilliseconds: number): Draft {
     reason: null,
     detail: {},
     grantType: ask.grantType,
-    evidence: described(ask, null),
+    evidence: [...described(ask, null), ...describedSubject(ask.subject)],
     question: null,
     decision: null,
     token: null,

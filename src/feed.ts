@@ -6,8 +6,8 @@
 import { hash } from 'node:crypto'
 import type { SigningKeys } from './keys.ts'
 import type { Revocations } from './revocations.ts'
+import { signStatement } from './statement.ts'
 import type { RevocationRecord } from './store/store.ts'
-import { signStatement } from './token.ts'
 
 /** The `typ` of the feed: no token, and no answer about one (RFC 8725 §3.11). */
 export const FEED_TYPE = 'revocations+jwt'

@@ -3,13 +3,16 @@
  * ends no later than its evidence. Pure: no I/O, no clock.
  */
 
+import type { Act, Authority } from './authority.ts'
 import type { ResourceConfig } from './config/resources.ts'
 import type { Fact, Facts, Identity } from './identity.ts'
 import { lineageOf } from './lineage.ts'
+import type { Mandate } from './mandate.ts'
 import {
   type Decision,
   discreet,
   type Format,
+  type Party,
   type Question,
   satisfies,
 } from './policy/question.ts'
@@ -25,8 +28,23 @@ export type ResourceRules = Pick<
 /** What has been found out about a request. */
 export type Found = {
   readonly identity: Identity
+  /** Whose authority it is; null for the workload's own. */
+  readonly authority: Authority | null
   readonly held: Held
   readonly resource: ResourceRules
+  readonly mandate: Mandate
+}
+
+/** What a receipt says of a hop besides the rest of its Grant. */
+export type Hop = {
+  /** Who vouched for the authority. */
+  readonly by: string
+  /** The id of the policies that permitted it. */
+  readonly generation: string
+  /** What of ours the authority was for. */
+  readonly of: Authority['of']
+  /** The receipts of the hops before. */
+  readonly receipts: readonly string[]
 }
 
 /** The claims of one access token, before they have their wire names. Times in epoch seconds. */
@@ -42,12 +60,24 @@ export type Grant = {
   /** Whether it leaves as a JWT or sealed. */
   readonly format: Format
   readonly lineage: readonly string[]
+  /** The hop that an authority takes by it; null where nothing is handed on. */
+  readonly hop: Hop | null
+  /** Who acts, and who acted before; null without delegation. */
+  readonly act: Act | null
+  /** The workload that may act by it; null for nobody. */
+  readonly mayAct: string | null
+  /** The person whom the chain acts for; null where there is none. */
+  readonly user: Party | null
   readonly claims: Readonly<Record<string, Fact['value']>>
 }
 
-/** The lifetime a token would have if no policy shortened it, seconds; 0 or less when evidence is over. */
-export function offeredTtl(identity: Identity, resource: ResourceRules, now: number): number {
-  return Math.min(resource.maxTtlSeconds, identity.expiresAt - now)
+/** The lifetime a token would have if no policy shortened it, seconds; 0 or less when what it rests on is over. */
+export function offeredTtl(
+  { identity, authority, resource }: Pick<Found, 'identity' | 'authority' | 'resource'>,
+  now: number,
+): number {
+  const ends = Math.min(identity.expiresAt, authority?.expiresAt ?? Number.POSITIVE_INFINITY)
+  return Math.min(resource.maxTtlSeconds, ends - now)
 }
 
 /**
@@ -59,7 +89,7 @@ export function offeredTtl(identity: Identity, resource: ResourceRules, now: num
 export function narrow(
   question: Question,
   decision: Decision,
-  { identity, held, resource }: Found,
+  { identity, authority, held, resource, mandate }: Found,
 ): Grant {
   if (!decision.permitted) {
     const failed = decision.rulings.some((ruling) => ruling.result === 'failed')
@@ -81,8 +111,20 @@ export function narrow(
     issuedAt: question.at,
     expiresAt: question.at + ttl,
     confirmation: held.confirmation,
+    lineage: [...new Set([...lineageOf(identity), ...(authority?.lineage ?? [])])],
+    act: mandate.act,
+    hop:
+      authority === null
+        ? null
+        : {
+            by: authority.by,
+            of: authority.of,
+            generation: decision.generation,
+            receipts: authority.receipts,
+          },
+    mayAct: mandate.mayAct,
+    user: question.user,
     format: narrowest(resource.format, decision.format),
-    lineage: lineageOf(identity),
     claims: claimsFrom(resource.claims, identity),
   }
 }

@@ -4,12 +4,14 @@
  */
 
 import type { AccessToken, AccessTokens } from './accesstoken.ts'
-import { type Caller, type Callers, proves, type ShownCaller } from './caller.ts'
+import type { Caller, Callers, ShownCaller } from './caller.ts'
 import type { SigningKeys } from './keys.ts'
 import { namesOf } from './lineage.ts'
+import { proves } from './possession.ts'
 import { REASONS, Refusal } from './refusal.ts'
 import type { Revocations } from './revocations.ts'
-import { signClaims, signStatement } from './token.ts'
+import { signStatement } from './statement.ts'
+import { signClaims } from './token.ts'
 
 /** RFC 9701 §5: the `typ` of a signed answer, which so is no access token. */
 const STATEMENT_TYPE = 'token-introspection+jwt'

@@ -3,7 +3,7 @@
  * evidence can be pinned to it.
  */
 
-import { hash } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { JudgeCertificates } from './clientcertificate.ts'
 import { proofReader } from './dpop.ts'
 import type { Nonces } from './nonce.ts'
@@ -78,7 +78,25 @@ export function possession(nonces: Nonces, judge: JudgeCertificates): Prove {
   }
 }
 
+/** How strongly a token with this confirmation is bound. */
+export function senderOf(confirmation: Confirmation | null): Sender {
+  if (confirmation === null) return 'bearer'
+  return 'jkt' in confirmation ? 'dpop' : 'mtls'
+}
+
 /** SHA-256 over the DER of a certificate, base64url (RFC 8705 §3.1). */
 export function thumbprint(certificate: Buffer): string {
   return hash('sha256', certificate, 'base64url')
+}
+
+/** Whether the key that was proved is the one that a token is bound to. An unbound token asks for none. */
+export function proves({ confirmation: held }: Held, demanded: Confirmation | null): boolean {
+  if (demanded === null) return true
+  if (held === null) return false
+  const [[method, print] = []] = Object.entries(demanded)
+  const [[heldMethod, heldPrint] = []] = Object.entries(held)
+  const [expected, found] = [Buffer.from(String(print)), Buffer.from(String(heldPrint))]
+  return (
+    method === heldMethod && expected.length === found.length && timingSafeEqual(expected, found)
+  )
 }

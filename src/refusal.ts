@@ -3,6 +3,8 @@
  * class of answer it gets and the sentence the caller hears. Reasons are stable: operators alert on them.
  */
 
+import type { Carrier } from './identity.ts'
+
 /** Which OAuth answer a reason gets. `evidence` depends on the carrier (RFC 6749 §5.2, RFC 7521 §4). */
 export type Answer =
   | 'request'
@@ -96,6 +98,25 @@ export const REASONS = {
   measurement_refused: { answer: 'evidence', sentence: EVIDENCE },
   machine_unknown: { answer: 'evidence', sentence: EVIDENCE },
   client_mismatched: { answer: 'evidence', sentence: EVIDENCE },
+  subject_unusable: { answer: 'evidence', sentence: EVIDENCE },
+  chain_too_deep: { answer: 'request', sentence: 'The chain of actors is too long.' },
+  chain_oversized: { answer: 'request', sentence: 'The chain of actors is too long.' },
+  user_oversized: {
+    answer: 'request',
+    sentence: 'The subject token says more than a token can carry.',
+  },
+  sender_weakened: {
+    answer: 'request',
+    sentence: 'The subject token is bound to a key, and this request proves none as strong.',
+  },
+  target_unreachable: {
+    answer: 'target',
+    sentence: 'The subject token cannot be exchanged for this resource.',
+  },
+  scope_exceeded: {
+    answer: 'scope',
+    sentence: 'The subject token has none of the requested scopes.',
+  },
   sender_unproved: { answer: 'evidence', sentence: EVIDENCE },
   caller_missing: { answer: 'caller', sentence: 'This endpoint needs to know who is calling.' },
 
@@ -151,17 +172,47 @@ export type Detail = Readonly<Record<string, string | number | boolean | null | 
 export class Refusal extends Error {
   readonly reason: Reason
   readonly detail: Detail
+  /** The parameter whose credential is at fault, where it is not that of the workload. */
+  readonly carrier: Carrier | null
 
   /**
    * @param detail what the operator needs to mend it: expected and found values, names, ages
    * @param options the cause, where a lower layer failed
    */
-  constructor(reason: Reason, detail: Detail = {}, options?: ErrorOptions) {
+  constructor(
+    reason: Reason,
+    detail: Detail = {},
+    { carrier = null, ...options }: ErrorOptions & { readonly carrier?: Carrier | null } = {},
+  ) {
     super(reason, options)
     this.name = 'Refusal'
     this.reason = reason
     this.detail = detail
+    this.carrier = carrier
   }
+}
+
+/**
+ * Runs what judges one credential, so that its refusals say which.
+ * @throws Refusal with that carrier
+ */
+export function blaming<Result>(carrier: Carrier, judge: () => Result): Result {
+  try {
+    return judge()
+  } catch (error) {
+    throw blamed(carrier, error)
+  }
+}
+
+/** The same error; a Refusal with the carrier of the credential that it is about. */
+export function blamed(carrier: Carrier, error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error
+  const { reason, detail, cause } = error
+  return new Refusal(
+    reason,
+    { carrier, ...detail },
+    { carrier, ...(cause !== undefined && { cause }) },
+  )
 }
 
 const PRINTABLE_CHARACTERS = 200

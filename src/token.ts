@@ -1,18 +1,27 @@
 /** Grant → access token: a JWT of RFC 9068, or the same claims sealed. The only caller of the signing key. */
 
-import { sign } from 'node:crypto'
+import { CARRIED, type Carried } from './carried.ts'
 import type { Grant } from './grant.ts'
 import type { Signer } from './keys.ts'
 import { sealToken } from './opaque.ts'
+import { receiptsOf } from './receipt.ts'
+import { encode, signed } from './statement.ts'
+
+/** What a token is made with, besides its Grant. */
+export type Making = {
+  /** Our issuer identifier, exactly as published. */
+  readonly issuer: string
+  /** The decision id, so that a token leads its reader to the decision behind it. */
+  readonly jti: string
+  readonly carried: Pick<Carried, 'seal'>
+}
 
 /**
  * Makes the token of a Grant, in its format.
  *
- * @param issuer our issuer identifier, exactly as published
- * @param jti the decision id, so that a token leads its reader to the decision behind it
- * @throws Refusal `token_oversized`
+ * @throws Refusal `token_oversized`, `user_oversized`, `chain_oversized`
  */
-export function makeToken(grant: Grant, issuer: string, jti: string, signer: Signer): string {
+export function makeToken(grant: Grant, { issuer, jti, carried }: Making, signer: Signer): string {
   const claims = {
     // First, so that no mapped claim can take the place of one of ours.
     ...grant.claims,
@@ -26,6 +35,10 @@ export function makeToken(grant: Grant, issuer: string, jti: string, signer: Sig
     ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
     ...(grant.confirmation !== null && { cnf: grant.confirmation }),
     lineage: grant.lineage,
+    ...(grant.act !== null && { act: grant.act }),
+    ...(grant.hop !== null && { receipts: receiptsOf(grant, signer) }),
+    ...(grant.mayAct !== null && { may_act: { iss: issuer, sub: grant.mayAct } }),
+    ...(grant.user !== null && { [CARRIED]: carried.seal(grant.user, jti) }),
   }
   return grant.format === 'opaque' ? sealToken(claims, signer) : signClaims(claims, signer)
 }
@@ -35,14 +48,6 @@ export function signClaims(claims: object, signer: Signer): string {
   return signed(signer.header, claims, signer)
 }
 
-/**
- * Signs something about tokens that is none.
- * @param typ tells it from an access token (RFC 8725 §3.11), and from everything else that is signed with this key
- */
-export function signStatement(typ: string, claims: object, signer: Signer): string {
-  return signed(encode({ alg: 'ES256', typ, kid: signer.kid }), claims, signer)
-}
-
 /** The JOSE header of tokens that a key signs (RFC 9068 §2.1), encoded once for all of them. */
 export function tokenHeader(kid: string): string {
   return encode({ alg: 'ES256', typ: TOKEN_TYPE, kid })
@@ -50,13 +55,3 @@ export function tokenHeader(kid: string): string {
 
 /** The `typ` of our access tokens. */
 export const TOKEN_TYPE = 'at+jwt'
-
-function signed(header: string, claims: object, { key }: Signer): string {
-  const input = `${header}.${encode(claims)}`
-  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
-}

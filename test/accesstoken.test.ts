@@ -7,7 +7,8 @@ import { type AccessTokens, accessTokens } from '../src/accesstoken.ts'
 import type { Signer } from '../src/keys.ts'
 import { sealToken } from '../src/opaque.ts'
 import { FORMATS } from '../src/policy/question.ts'
-import { signClaims, signStatement } from '../src/token.ts'
+import { signStatement } from '../src/statement.ts'
+import { signClaims } from '../src/token.ts'
 import {
   freshKeys,
   GRANT,

@@ -191,7 +191,7 @@ test('the proof of a key is spent, beside a token as beside an assertion', async
   await assert.rejects(identify(bearing({ confirmation: JKT }, 'DPoP')), {
     reason: 'proof_replayed',
   })
-  await assert.rejects(identify({ ...SHOWN, proofs: PROOFS }), { reason: 'evidence_replayed' })
+  await assert.rejects(identify({ ...SHOWN, proofs: PROOFS }), { reason: 'proof_replayed' })
 })
 
 /** What was taken back, and which of the two ways in it closes. */

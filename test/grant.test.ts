@@ -3,11 +3,13 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
+import { carried } from '../src/carried.ts'
 import { type Found, type Grant, narrow, offeredTtl, type ResourceRules } from '../src/grant.ts'
 import type { Grade, Identity } from '../src/identity.ts'
 import { sealingKey } from '../src/opaque.ts'
 import type { Decision, Question } from '../src/policy/question.ts'
 import { UNBOUND } from '../src/possession.ts'
+import { sealer } from '../src/seal.ts'
 import { makeToken, tokenHeader } from '../src/token.ts'
 
 const NOW = 1_800_000_000
@@ -38,7 +40,26 @@ const RESOURCE: ResourceRules = {
   claims: {},
 }
 
-const FOUND: Found = { identity: IDENTITY, held: UNBOUND, resource: RESOURCE }
+const FOUND: Found = {
+  identity: IDENTITY,
+  authority: null,
+  held: UNBOUND,
+  resource: RESOURCE,
+  mandate: {
+    operation: 'issue',
+    subject: IDENTITY.uri,
+    act: null,
+    chain: [],
+    scopes: ['trades:read', 'trades:write'],
+    mayAct: null,
+  },
+}
+
+const MAKING = {
+  issuer: 'https://issuer.example',
+  jti: 'id-1',
+  carried: carried(sealer('a secret of at least thirty-two characters', 'carried people')),
+}
 
 function signerOf(key: KeyObject) {
   return { kid: 'k1', key, header: tokenHeader('k1'), sealing: sealingKey(key) }
@@ -58,6 +79,7 @@ const QUESTION: Question = {
   subject: URI,
   chain: [],
   delegationDepth: 0,
+  user: null,
   attestationAge: 10,
 }
 
@@ -117,9 +139,9 @@ test('a token is sealed where the resource or a policy demands it', () => {
 })
 
 test('evidence offers no more lifetime than it has left', () => {
-  assert.equal(offeredTtl(IDENTITY, RESOURCE, NOW), 600)
-  assert.equal(offeredTtl(IDENTITY, { ...RESOURCE, maxTtlSeconds: 60 }, NOW), 60)
-  assert.ok(offeredTtl(IDENTITY, RESOURCE, NOW + 601) <= 0)
+  assert.equal(offeredTtl(FOUND, NOW), 600)
+  assert.equal(offeredTtl({ ...FOUND, resource: { ...RESOURCE, maxTtlSeconds: 60 } }, NOW), 60)
+  assert.ok(offeredTtl(FOUND, NOW + 601) <= 0)
 })
 
 test('a claim is mapped from a fact of the demanded grade, and from no weaker one', () => {
@@ -173,7 +195,7 @@ test('property: a grant is never wider than its question, its decision or its ev
 test('RFC 9068 §2.2: the token has every required claim, and verifies', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant: Grant = narrow(QUESTION, DECISION, FOUND)
-  const token = makeToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
+  const token = makeToken(grant, MAKING, signerOf(pair.privateKey))
   assert.deepEqual(decodeProtectedHeader(token), { alg: 'ES256', typ: 'at+jwt', kid: 'k1' })
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.deepEqual(payload, {
@@ -192,7 +214,7 @@ test('RFC 9068 §2.2: the token has every required claim, and verifies', async (
 test('a mapped claim cannot take the place of one of ours', async () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const grant = { ...narrow(QUESTION, DECISION, FOUND), claims: { sub: 'mallory' } }
-  const token = makeToken(grant, 'https://issuer.example', 'id-1', signerOf(pair.privateKey))
+  const token = makeToken(grant, MAKING, signerOf(pair.privateKey))
   const { payload } = await jwtVerify(token, pair.publicKey, { currentDate: new Date(NOW * 1000) })
   assert.equal(payload.sub, URI)
 })

@@ -4,6 +4,7 @@ import type { Grade } from '../identity.ts'
 import type { Format, Sender } from '../policy/question.ts'
 import { canonicalUri } from '../uri.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
+import { checkMaps } from './mapping.ts'
 import { DEFAULTS, type RawResource } from './schema.ts'
 import { boundedSeconds } from './server.ts'
 import type { TrustConfig } from './trust.ts'
@@ -25,6 +26,8 @@ export type ResourceConfig = {
   readonly claims: Readonly<Record<string, ClaimConfig>>
   /** Canonical URIs of the workloads behind it: they may know what its tokens say. */
   readonly servedBy: readonly string[]
+  /** By another audience and its scope: the scopes here that it may become. */
+  readonly from: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
 }
 
 /** Cedar actions with a meaning of their own; a scope of this name would be granted by their permits. */
@@ -50,7 +53,7 @@ export function readResources(
   find: Findings,
 ): readonly ResourceConfig[] {
   const seen = new Set<string>()
-  return resources.map((raw, index) => {
+  const read = resources.map((raw, index): ResourceConfig => {
     const at = ['resources', index]
     const audience = find.part(raw, at, 'audience') ?? ''
     const fault = audience === '' ? undefined : audienceFault(audience, issuer, trust, seen)
@@ -68,11 +71,14 @@ export function readResources(
       [...at, 'maxTtl'],
       find,
     )
-    const servedBy = find.part(raw, at, 'servedBy') ?? []
     const format = find.part(raw, at, 'format') ?? 'jwt'
     const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, servedBy }
+    const from = find.part(raw, at, 'from') ?? {}
+    const servedBy = find.part(raw, at, 'servedBy') ?? []
+    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, from, servedBy }
   })
+  checkMaps(read, find)
+  return read
 }
 
 function audienceFault(

@@ -4,6 +4,7 @@
  */
 
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import { UsersSettings } from '../../attestors/users/index.ts'
 import type { AttestorKind } from '../identity.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../units.ts'
 import { AdminSettings } from './admin.ts'
@@ -19,6 +20,7 @@ export const DEFAULTS = {
   retention: '7d',
   maxTtl: '15m',
   pin: 'off',
+  maxDepth: 4,
 } as const
 
 const zone = text('An IANA time zone, such as Europe/Berlin')
@@ -128,6 +130,17 @@ const resource = Type.Object(
           'Workloads behind it, such as k8s://cluster/ns/namespace/sa/name: they may introspect its tokens',
       }),
     ),
+    from: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 2048 }),
+        Type.Record(Type.String(), Type.Array(Type.String(), { maxItems: 1000 })),
+        {
+          ...strict,
+          description:
+            'What the scopes of a token for another audience may become here, by that audience and scope',
+        },
+      ),
+    ),
     claims: Type.Optional(
       Type.Record(
         Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$' }),
@@ -196,6 +209,27 @@ const common = {
   ),
 }
 
+const delegation = Type.Object(
+  {
+    maxDepth: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10,
+        default: DEFAULTS.maxDepth,
+        description: 'The most actors that the chain of a token may have',
+      }),
+    ),
+    agents: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 10_000,
+        description:
+          'Workloads that tokens call ai_agent (others: service), as ServiceAccount::"…"',
+      }),
+    ),
+  },
+  { ...strict, description: 'How far authority may be handed on' },
+)
+
 const fixed = {
   issuer: text('The exact URL of this server, without a trailing slash'),
   listen: Type.Optional(listen),
@@ -206,6 +240,8 @@ const fixed = {
   telemetry: Type.Optional(TelemetrySettings),
   resources: Type.Array(resource, { minItems: 1, maxItems: 10_000 }),
   policies,
+  users: Type.Optional(Type.Array(UsersSettings, { maxItems: 100 })),
+  delegation: Type.Optional(delegation),
 }
 
 /** The settings as written; each trust entry is still `{ <kind>: settings }`. */

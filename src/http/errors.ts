@@ -84,11 +84,11 @@ export function errorHandler(counts: CountsRefusals, readable = true) {
 
 function answerRefusal(refusal: Refusal, request: FastifyRequest, reply: FastifyReply): unknown {
   const { answer, sentence } = REASONS[refusal.reason]
-  const { status, error } = wireOf(answer, request)
+  const { status, error } = wireOf(answer, refusal, request)
   const ours = status === 503
   const { reason, detail, cause } = refusal
   request.log[ours ? 'warn' : 'info']({ id: request.id, reason, detail, cause }, 'refused')
-  const scheme = status === 401 ? challenge(request, error) : null
+  const scheme = status === 401 ? challenge(refusal, request, error) : null
   if (scheme !== null) reply.header('www-authenticate', scheme)
   if (ours) reply.header('retry-after', RETRY_AFTER_SECONDS)
   return answerError(reply, status, {
@@ -110,20 +110,21 @@ function asRefusal(error: FastifyError | Error): Refusal | null {
 }
 
 /** A proof beside a token in a header is refused as that token would be (RFC 9449 §7.1, §9). */
-function wireOf(answer: Answer, request: FastifyRequest): Wire {
-  if (answer === 'evidence') return EVIDENCE_WIRE[carrierOf(request)]
+function wireOf(answer: Answer, refusal: Refusal, request: FastifyRequest): Wire {
+  if (answer === 'evidence') return EVIDENCE_WIRE[carrierOf(refusal, request)]
   const isProof = answer === 'proof' || answer === 'nonce'
-  const beside = isProof && carrierOf(request) === 'authorization'
+  const beside = isProof && carrierOf(refusal, request) === 'authorization'
   return beside ? { ...WIRE[answer], status: 401 } : WIRE[answer]
 }
 
-/** What carried the evidence. A token in a header is taken where no assertion is (`caller.ts`); else it is in the connection. */
-function carrierOf(
-  request: FastifyRequest,
-): 'assertion' | 'client_assertion' | 'authorization' | 'certificate' {
+/** What is refused: the credential that the refusal names, or whichever the caller has shown of itself. */
+function carrierOf({ carrier }: Refusal, request: FastifyRequest): keyof typeof EVIDENCE_WIRE {
+  if (carrier !== null && carrier !== 'attestation') return carrier
   const form = request.body as Form | undefined
   if (form?.one('client_assertion') !== undefined) return 'client_assertion'
+  if (form?.one('actor_token') !== undefined) return 'actor_token'
   if (form?.one('assertion') !== undefined) return 'assertion'
+  // A token in a header is taken where no assertion is (`caller.ts`); else it is in the connection.
   return request.headers.authorization === undefined ? 'certificate' : 'authorization'
 }
 
@@ -131,8 +132,8 @@ function carrierOf(
  * RFC 9110 §11.6.1: a 401 says how to come back, in the words of RFC 6750 §3 and RFC 9449 §7.1. Null for whoever sent an
  * assertion: there is no scheme for that, and clients would take any other for the reason.
  */
-function challenge(request: FastifyRequest, error: string): string | null {
-  if (carrierOf(request) === 'client_assertion') return null
+function challenge(refusal: Refusal, request: FastifyRequest, error: string): string | null {
+  if (carrierOf(refusal, request) === 'client_assertion') return null
   const { authorization = '' } = request.headers
   const isProof = /^dpop /i.test(authorization)
   const said = error === 'invalid_client' ? [] : [`error="${error}"`]

@@ -8,6 +8,7 @@ import type { JWK } from 'jose'
 import { PROOF_ALGORITHMS } from '../dpop.ts'
 import { pathOf } from '../uri.ts'
 import { allowAnyOrigin, preflight } from './cors.ts'
+import { TOKEN_EXCHANGE_GRANT } from './delegation.ts'
 import { CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT } from './token.ts'
 
 /** What discovery says about this broker. */
@@ -82,7 +83,7 @@ export function metadata(room: MetadataRoom): Record<string, true | string | rea
     challenge_endpoint: `${room.issuer}/challenge`,
     scopes_supported: room.scopes,
     response_types_supported: ['code'],
-    grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT],
+    grant_types_supported: [CLIENT_CREDENTIALS_GRANT, JWT_BEARER_GRANT, TOKEN_EXCHANGE_GRANT],
     token_endpoint_auth_methods_supported: authMethods(room),
     ...(room.bindsCertificates && { tls_client_certificate_bound_access_tokens: true }),
     token_endpoint_auth_signing_alg_values_supported: room.assertionAlgorithms,

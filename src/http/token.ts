@@ -7,9 +7,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
+import { ACCESS_TOKEN } from '../subjects.ts'
 import { plainAddress } from './address.ts'
 import type { ReadCertificates, ShownCertificates } from './certificates.ts'
 import { allowAnyOrigin } from './cors.ts'
+import { readActor, readSubject, TOKEN_EXCHANGE_GRANT } from './delegation.ts'
 import { readAttestation, readClientAssertion } from './evidence.ts'
 import { demandForm, type Form, need, parseForm } from './form.ts'
 import { gate } from './gate.ts'
@@ -79,7 +81,9 @@ function readAsk(request: FastifyRequest, room: TokenRoom): Ask {
     evidence,
     attestation: readAttestation(form),
     clientId: form.one('client_id') ?? null,
-    resources: form.all('resource'),
+    subject: grantType === TOKEN_EXCHANGE_GRANT ? readSubject(form) : null,
+    mayAct: readMayAct(form.one('may_act')),
+    resources: readTargets(form, grantType),
     scopes: readScopes(form.one('scope')),
     sourceIp: plainAddress(request.ip),
     proofs: readProofs(request, room.endpoint, {
@@ -100,6 +104,7 @@ function readEvidence(
   if (request.headers.authorization !== undefined || form.one('client_secret') !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: 'a client secret is not used here' })
   }
+  if (grantType === TOKEN_EXCHANGE_GRANT) return readActing(form)
   const carrier = CARRIERS.get(grantType)
   if (carrier === undefined) {
     throw new Refusal('grant_type_unsupported', { found: printable(grantType) })
@@ -114,6 +119,24 @@ function readEvidence(
   }
   if (carrier === 'client_assertion') return readClientAssertion(form)
   return { role: 'workload', carrier, value: need(form, carrier) }
+
+  /** The acting workload authenticates as actor or as client (RFC 8693 §2.1); a subject token alone yields nothing. */
+  function readActing(form: Form): Evidence {
+    if (form.one('assertion') !== undefined) {
+      throw new Refusal('credentials_ambiguous', { problem: 'assertion in a token exchange' })
+    }
+    const actor = readActor(form)
+    const assertion = form.one('client_assertion')
+    if (actor !== null && assertion !== undefined) {
+      throw new Refusal('credentials_ambiguous', {
+        problem: 'actor_token and client_assertion together',
+      })
+    }
+    if (actor !== null) return actor
+    if (assertion === undefined)
+      throw new Refusal('parameter_missing', { parameter: 'actor_token' })
+    return { ...readClientAssertion(form), role: 'actor' }
+  }
 }
 
 /** draft-ietf-oauth-spiffe-client-auth §3.2: no assertion, a certificate, and the SPIFFE ID as `client_id`. */
@@ -129,6 +152,25 @@ const CARRIERS: ReadonlyMap<string, 'assertion' | 'client_assertion'> = new Map(
   [CLIENT_CREDENTIALS_GRANT, 'client_assertion'],
 ])
 
+/** RFC 8693 §2.1: in an exchange, `audience` says the same as `resource`. */
+function readTargets(form: Form, grantType: string): readonly string[] {
+  const resources = form.all('resource')
+  if (grantType !== TOKEN_EXCHANGE_GRANT) return resources
+  return [...new Set([...resources, ...form.all('audience')])]
+}
+
+/** The workload that may act by the token that is asked for: its canonical URI. */
+function readMayAct(uri: string | undefined): string | null {
+  if (uri === undefined) return null
+  if (/^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]{1,1024}$/.test(uri)) return uri
+  const expected = 'the canonical URI of a workload'
+  throw new Refusal('parameter_malformed', {
+    parameter: 'may_act',
+    expected,
+    found: printable(uri),
+  })
+}
+
 function readScopes(scope: string | undefined): readonly string[] {
   if (scope === undefined) return []
   const scopes = [...new Set(scope.split(' ').filter((token) => token !== ''))]
@@ -143,9 +185,10 @@ function readScopes(scope: string | undefined): readonly string[] {
   return scopes
 }
 
-function successBody({ token, grant }: Issued): Record<string, string | number> {
+function successBody({ token, grant, exchanged }: Issued): Record<string, string | number> {
   return {
     access_token: token,
+    ...(exchanged && { issued_token_type: ACCESS_TOKEN }),
     token_type: grant.confirmation !== null && 'jkt' in grant.confirmation ? 'DPoP' : 'Bearer',
     expires_in: grant.expiresAt - grant.issuedAt,
     ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),

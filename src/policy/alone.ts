@@ -17,6 +17,7 @@ export function lintAlone(piece: Piece, json: PolicyJson): Problem[] {
   if (json.effect !== 'permit') return contradicting
   return [
     ...contradicting,
+    ...chained(piece, clauses),
     ...open(piece, head),
     ...mixedOperations(piece, head, clauses),
     ...selfReported(piece, head, clauses),
@@ -38,6 +39,15 @@ function open(piece: Piece, { principal, resource }: Head): Problem[] {
       ? 'this permit names neither a principal nor an audience: it opens every resource to every workload'
       : 'this permit names no principal: it speaks for every workload of every platform'
   return [problemAt(piece, principalStart(piece), 'warning', message)]
+}
+
+/** Who acted before is for information and for refusing, never for granting (RFC 8693 §4.1). */
+function chained(piece: Piece, { reads }: Clauses): Problem[] {
+  if (![...reads].some((path) => path.startsWith('context.chain'))) return []
+  const at = piece.tokens.find(({ text }) => text === 'chain')
+  const message =
+    'a permit must not rest on context.chain, who acted before: only a forbid may read it'
+  return [problemAt(piece, at?.start ?? 0, 'error', message)]
 }
 
 /** The scope would be open to the agent by itself, without the user or token that it acts for. */

@@ -15,24 +15,26 @@ import {
   satisfies,
 } from './question.ts'
 import { type Asked, requestOf } from './request.ts'
-import { ISSUE } from './schema.ts'
+import { ISSUE, OPERATIONS } from './schema.ts'
 import type { Seat } from './seats.ts'
 import { Misfit, type Standing, standingOf } from './standing.ts'
 
 /**
- * Decides. Each scope is asked by itself; without scopes `issue` is asked. Never throws for anything in a
- * Question: what does not fit the schema is ruled `failed`.
+ * Decides. Each scope is asked by itself; without scopes `issue` is asked. An exchange and a delegation need their own
+ * action besides: a permit on a scope never opens them. Never throws for anything in a Question: what does not fit
+ * the schema is ruled `failed`.
  */
 export function decide(question: Question, generation: Generation): Decision {
-  const issuing = question.scopes.length === 0
-  const asked = issuing ? [ISSUE] : question.scopes
-  const { rulings, ttl, format } = settle(question, generation, asked)
-  const granted = rulings.filter(isPermitted).map(({ action }) => action)
+  const { operation, scopes } = question
+  const needed = operation !== ISSUE || scopes.length === 0 ? [operation] : []
+  const { rulings, ttl, format } = settle(question, generation, [...needed, ...scopes])
+  const open = rulings.slice(0, needed.length).every(isPermitted)
+  const permitted = rulings.slice(needed.length).filter(isPermitted)
   return {
     generation: generation.id,
     rulings,
-    granted: issuing ? [] : granted,
-    permitted: granted.length > 0,
+    granted: open ? permitted.map(({ action }) => action) : [],
+    permitted: open && (scopes.length === 0 || permitted.length > 0),
     ttl,
     format,
   }
@@ -72,7 +74,8 @@ type Hearing = {
 
 function rule(action: string, hearing: Hearing): Ruling {
   const { question, standing, request } = hearing
-  const asked = question.scopes.length === 0 || action !== ISSUE
+  // A scope that bears the name of an operation is offered by nobody.
+  const asked = !question.scopes.includes(action) || !OPERATIONS.includes(action)
   const offer = asked ? standing.offers.get(action) : undefined
   if (!offer) return ruling(action, 'not_offered')
   const { principal, resource, context, entities } = request

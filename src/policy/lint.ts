@@ -78,6 +78,8 @@ function faultOf(piece: Piece, annotation: Annotation, effect: string): Problem[
 /** Every name that the configuration knows, found in constant time: sets have thousands of policies. */
 type Names = {
   readonly audiences: ReadonlyMap<string, AudienceSettings>
+  /** The names of `users`: what their providers call groups needs no declaration. */
+  readonly providers: ReadonlySet<string>
   /** Known ids by entity type. */
   readonly ids: ReadonlyMap<string, ReadonlySet<string>>
   /** Scopes of any audience, and their groups. */
@@ -96,13 +98,16 @@ function namesOf({ audiences, anchors, groups }: PolicySettings): Names {
     ids.set(entity.type, (ids.get(entity.type) ?? new Set()).add(entity.id))
   }
   return {
+    providers: ids.get('Users') ?? new Set(),
     audiences: new Map(audiences.map((each) => [each.audience, each])),
     ids,
     scopes: new Set(audiences.flatMap(({ scopes }) => [...scopes, ...scopes.map(actionGroup)])),
   }
 }
 
-function unknownEntity({ type, id }: Mention, { ids }: Names): string | null {
+function unknownEntity({ type, id }: Mention, { ids, providers }: Names): string | null {
+  const [provider = '', group] = id.split('/', 2)
+  if (type === GROUP && group !== undefined && providers.has(provider)) return null
   const row = Object.hasOwn(PRINCIPALS, type) ? PRINCIPALS[type] : CONTAINERS[type]
   return row?.id ? misshapen(type, id, row.id, ids) : unknown(type, id, ids.get(type))
 }

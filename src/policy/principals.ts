@@ -32,6 +32,9 @@ export type PrincipalType = {
 /** A named set that every principal can be a member of; the configuration alone says who is. */
 export const GROUP = 'Group'
 
+/** A person: never the current actor, but whom one may act for. */
+export const USER = 'User'
+
 /** The outermost container; anchors are put into it by the configuration alone. */
 export const ENVIRONMENT = 'Environment'
 

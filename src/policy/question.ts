@@ -64,6 +64,8 @@ export type Question = {
   readonly actor: Party
   /** Canonical URI of the token's `sub`. */
   readonly subject: string
+  /** The person that the actor acts for; null where there is none. */
+  readonly user: Party | null
   /** Prior actors, newest first (RFC 8693 §4.1). */
   readonly chain: readonly string[]
   readonly delegationDepth: number
@@ -73,7 +75,7 @@ export type Question = {
 
 /** How one scope (or `issue`) was ruled. */
 export type Ruling = {
-  /** The Cedar action asked for: a scope, or `issue`. */
+  /** The Cedar action asked for: a scope, or an operation: `issue`, `exchange`, `delegate`. */
   readonly action: string
   /**
    * - `permitted`: a permit matched, no forbid did, its obligations are met;
@@ -108,7 +110,7 @@ export type Decision = {
   readonly rulings: readonly Ruling[]
   /** The permitted scopes, in the order asked. */
   readonly granted: readonly string[]
-  /** Whether a token may be issued: some scope was granted, or `issue` was permitted. */
+  /** Whether a token may be issued: some scope was granted, or `issue` was permitted; and the operation was, if it is another. */
   readonly permitted: boolean
   /** The strictest `@ttl` among the permits that granted something, seconds; null when none has one. */
   readonly ttl: number | null

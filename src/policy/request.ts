@@ -9,10 +9,11 @@ import type { Attribute } from './attributes.ts'
 import type { Entity, Request } from './eval/entities.ts'
 import { EvaluationError } from './eval/failure.ts'
 import { ip } from './eval/ip.ts'
-import { type Fields, type Ip, type Value, ValueSet } from './eval/value.ts'
+import { type Fields, type Ip, Uid, type Value, ValueSet } from './eval/value.ts'
 import type { Generation } from './generation.ts'
-import { PRINCIPALS, type Tree, tree } from './principals.ts'
+import { GROUP, PRINCIPALS, type Tree, tree, USER } from './principals.ts'
 import type { Party, Place, Question } from './question.ts'
+import { entityText } from './scan.ts'
 import { Misfit, type Standing } from './standing.ts'
 
 /** A request, but for the action: a Question may ask for several. */
@@ -27,11 +28,31 @@ export type Asked = Omit<Request, 'action'>
 export function requestOf(question: Question, generation: Generation, standing: Standing): Asked {
   const { principal, resource, ancestors, around } = standing
   const self: Entity = { attributes: attributesOf(question.actor), tags: new Map(), ancestors }
+  const user = question.user ? personOf(question.user, generation) : null
+  const context = contextOf(question, generation)
+  if (user !== null) context.set('user', user.uid)
+  const known = (key: string) => (key === user?.uid.key ? user.entity : around.get(key))
   return {
     principal,
     resource,
-    context: contextOf(question, generation),
-    entities: { get: (key) => (key === principal.key ? self : around.get(key)) },
+    context,
+    entities: { get: (key) => (key === principal.key ? self : known(key)) },
+  }
+}
+
+/** A person, who is in groups: those of the provider, and those of the configuration. */
+function personOf(user: Party, generation: Generation): { uid: Uid; entity: Entity } {
+  const { type, id } = user.principal
+  if (type !== USER) throw new Misfit(`nobody acts for a ${type}`)
+  // INVARIANT: a provider names groups of its own, never those of the configuration or of another provider.
+  const own = `${string(id, 'user').split('/', 1)[0]}/`
+  const foreign = user.ancestry.find((each) => each.type !== GROUP || !each.id.startsWith(own))
+  if (foreign !== undefined) throw new Misfit(`${foreign.type} ${foreign.id} is no group of ${own}`)
+  const groups = [...user.ancestry, ...(generation.groups.get(entityText(user.principal)) ?? [])]
+  const ancestors = new Set(groups.map((group) => new Uid(group.type, group.id).key))
+  return {
+    uid: new Uid(type, id),
+    entity: { attributes: attributesOf(user), tags: new Map(), ancestors },
   }
 }
 
@@ -128,12 +149,20 @@ function contextOf(question: Question, generation: Generation): Fields {
     ['now', now],
     ['calendar', calendar],
   ])
+  context.set('chain', chainOf(question.chain))
   if (question.sourceIp !== null) context.set('sourceIp', addressOf(question.sourceIp))
   // A Question from before there were places has none.
   if (question.place) context.set('geo', geoOf(at, question.place))
   for (const name of TEXTS) context.set(name, string(question[name], name))
   for (const name of NUMBERS) context.set(name, long(question[name], name))
   return context
+}
+
+const NOBODY = new ValueSet([])
+
+function chainOf(chain: readonly string[]): ValueSet {
+  if (chain.length === 0) return NOBODY
+  return new ValueSet(chain.map((actor) => string(actor, 'chain')))
 }
 
 const TEXTS = ['operation', 'sender', 'subject'] as const

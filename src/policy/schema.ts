@@ -1,7 +1,7 @@
 /** The Cedar schema of an installation: fixed types plus one name for each scope, zone and calendar. */
 
 import type { Attribute } from './attributes.ts'
-import { CONTAINERS, PRINCIPALS, parents, type Tree, tree } from './principals.ts'
+import { CONTAINERS, PRINCIPALS, parents, type Tree, tree, USER } from './principals.ts'
 import { quote } from './scan.ts'
 import type { PolicySettings } from './settings.ts'
 
@@ -27,7 +27,7 @@ export function actions(settings: PolicySettings): string[] {
 export type SchemaParts = {
   /** The actions to declare. */
   readonly actions: readonly string[]
-  /** The principal types that actions apply to; the others have no attributes, and nothing is explained. */
+  /** The principal types that actions apply to; the others but people have no attributes, and nothing is explained. */
   readonly principals: readonly string[]
 }
 
@@ -43,6 +43,7 @@ export function schema(settings: PolicySettings, only?: SchemaParts): string {
   const reserved = names.find((name) => name.startsWith('__'))
   if (reserved !== undefined) throw new Error(`A zone or calendar cannot be named ${reserved}.`)
   const principals = only?.principals ?? Object.keys(PRINCIPALS)
+  const described = [...principals, USER]
   const text = [
     '// Written by `countersign policy schema` from the configuration. Do not edit.',
     '// Grades: A signed by the platform, B read by us from it, C a node says so of itself, D tenant-set.',
@@ -51,7 +52,7 @@ export function schema(settings: PolicySettings, only?: SchemaParts): string {
       ([name, row]) => `@doc(${quote(row.doc)})\n${entity(name, row.in)}`,
     ),
     ...Object.entries(PRINCIPALS).map(([name, row]) => {
-      const attributes = principals.includes(name) ? tree(row.attributes) : undefined
+      const attributes = described.includes(name) ? tree(row.attributes) : undefined
       return `@doc(${quote(row.doc)})\n${entity(name, parents(row), attributes)}`
     }),
     context(settings),
@@ -115,6 +116,12 @@ const OBSERVED: readonly (readonly [name: string, type: string, doc: string])[] 
   ['attestationAge', 'Long', 'Seconds since the evidence was issued.'],
   ['delegationDepth', 'Long', 'How many actors came before.'],
   ['subject', 'String', 'Canonical URI of the token’s `sub`.'],
+  ['user?', USER, 'The person that the actor acts for.'],
+  [
+    'chain',
+    'Set<String>',
+    'Canonical URIs of the actors before this one. Only a forbid may read it.',
+  ],
 ]
 
 function context(settings: PolicySettings): string {

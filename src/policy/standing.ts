@@ -12,7 +12,7 @@ import { type Head, matches } from './head.ts'
 import { PRINCIPALS } from './principals.ts'
 import type { Party } from './question.ts'
 import { entityText } from './scan.ts'
-import { actionGroup, ISSUE } from './schema.ts'
+import { actionGroup, OPERATIONS } from './schema.ts'
 import { type Offer, offer, seat } from './seats.ts'
 
 /** A Question that does not fit the schema. It is denied, never evaluated in part. */
@@ -32,7 +32,7 @@ export type Standing = {
   readonly around: Entities
   /** The conditions of all seats. One that several policies share is there once. */
   readonly parts: readonly Part[]
-  /** What the audience offers, `issue` included, by name. */
+  /** What the audience offers, the operations included, by name. */
   readonly offers: ReadonlyMap<string, Offer>
 }
 
@@ -75,7 +75,7 @@ function stand(actor: Party, audience: string, generation: Generation): Standing
   const resource = new Uid('Audience', audience)
   const scopes = [...(generation.offers.get(audience) ?? [])]
   // An audience that is not configured offers nothing, not even a token without scopes.
-  const offered = generation.offers.has(audience) ? [...scopes, ISSUE] : []
+  const offered = generation.offers.has(audience) ? [...scopes, ...OPERATIONS] : []
   const slice = keysOf(principal, above)
     .flatMap((key) => generation.index.get(key) ?? [])
     .filter(

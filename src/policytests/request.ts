@@ -3,20 +3,12 @@
 import { isIP } from 'node:net'
 import type { Findings, SettingPath } from '../config/findings.ts'
 import type { EntityRef, Fact } from '../identity.ts'
+import { GROUP, USER } from '../policy/principals.ts'
 import { type Place, type Question, SENDERS } from '../policy/question.ts'
 import type { PolicySettings } from '../policy/settings.ts'
 import { readInstant } from '../policy/testing/instant.ts'
 import { didYouMean } from '../suggest.ts'
-import {
-  count,
-  duration,
-  type Fields,
-  fieldsOf,
-  items,
-  type mapping,
-  text,
-  word,
-} from './fields.ts'
+import { count, duration, type Fields, fieldsOf, items, mapping, text, word } from './fields.ts'
 import { factFault, isProved, partyOf, readPrincipal } from './party.ts'
 
 /** Every word that a request may say. */
@@ -34,6 +26,7 @@ export const REQUEST_WORDS: readonly string[] = [
   'requestedTtl',
   'attestationAge',
   'subject',
+  'user',
   'chain',
   'delegationDepth',
 ]
@@ -68,6 +61,7 @@ export function readRequest(
     version: 1,
     at: instant,
     actor,
+    user: readUser(asking, settings, instant, find),
     ...readChain(asking, actor.uri, find),
   }
 }
@@ -105,6 +99,33 @@ function readActor(
     find.warn(field.at, `is a ${principal.type}, which no trust entry proves`)
   }
   return principal
+}
+
+const USER_WORDS = ['principal', 'groups', 'facts']
+
+/** The person that the actor acts for: `{ principal: User::"corp/alice", groups: [traders], facts: { acr: … } }`. */
+function readUser(
+  { fields }: Asking,
+  settings: PolicySettings,
+  instant: number,
+  find: Findings,
+): Question['user'] {
+  const field = fields.get('user')
+  if (field === undefined || field.value === null) return null
+  const said = fieldsOf(field, USER_WORDS, find)
+  const principal = readActor({ fields: said, facts: new Map(), at: field.at }, settings, find)
+  if (principal === null) return null
+  if (principal.type !== USER) {
+    find.error(field.at, `is a ${principal.type}; only a User is acted for`)
+    return null
+  }
+  const stated = said.get('facts')
+  const facts = stated === undefined ? {} : readFacts(mapping(stated, find), principal, find)
+  const named = said.get('groups')
+  const groups = named === undefined ? [] : items(named).flatMap((item) => text(item, find) ?? [])
+  const provider = principal.id.slice(0, principal.id.indexOf('/'))
+  const ancestry = groups.map((group) => ({ type: GROUP, id: `${provider}/${group}` }))
+  return { ...partyOf(principal, facts, settings, instant), ancestry }
 }
 
 function readFacts(

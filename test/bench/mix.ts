@@ -136,6 +136,7 @@ function question(workload: Workload, index: number, by: Random): Question {
     subject: actor.uri,
     chain: [],
     delegationDepth: 0,
+    user: null,
     attestationAge: 30,
   }
 }

@@ -102,8 +102,8 @@ test('problems of every part are told at once, in the order of the file', () => 
       'countersign.yaml:28:21: error: resources[0].scopes[1]',
       'countersign.yaml:29:13: error: resources[0].maxTtl',
       'countersign.yaml:32:13: error: resources[0].sender',
-      'countersign.yaml:38:11: error: policies.zones[0]',
-      'countersign.yaml:39:65: error: policies.calendars.change-freeze.dates[1]',
+      'countersign.yaml:39:11: error: policies.zones[0]',
+      'countersign.yaml:40:65: error: policies.calendars.change-freeze.dates[1]',
     ],
   )
 })

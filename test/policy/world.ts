@@ -102,6 +102,7 @@ export function question(change: Partial<Question> = {}): Question {
     subject: actor.uri,
     chain: [],
     delegationDepth: 0,
+    user: null,
     attestationAge: 30,
     ...change,
   }

@@ -100,7 +100,7 @@ export type TokenAnswer = {
 }
 
 export async function startBroker(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   options: BrokerOptions = {},
 ): Promise<TestBroker> {
   const clock = new TestClock()

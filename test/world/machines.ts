@@ -5,9 +5,11 @@
 
 import { createHmac, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { accessTokens } from '../../src/accesstoken.ts'
 import { type AuditEvent, auditTo } from '../../src/audit.ts'
 import { challenges } from '../../src/challenge.ts'
 import { certificateJudge } from '../../src/clientcertificate.ts'
+import { delegation } from '../../src/delegation.ts'
 import { type Ask, exchange, type Issued, type Rooms } from '../../src/exchange.ts'
 import { NO_GEO } from '../../src/geo.ts'
 import type { Attestor, Carrier, SecondEvidence } from '../../src/identity.ts'
@@ -111,12 +113,17 @@ export async function startMachines(t: TestContext) {
           sender: 'bearer',
           format: 'jwt',
           claims: { measured: rules },
+          from: {},
         },
       ],
     ]),
     prove: possession(
       nonces(SECRET, randomBytes),
       certificateJudge(() => null),
+    ),
+    ...delegation(
+      { issuer: ISSUER, resources: [], delegation: { maxDepth: 4, agents: [] } },
+      { tokens: accessTokens(ISSUER, keys), providers: [], secret: SECRET },
     ),
     vouching: vouching([taking], new Map(), ours),
     policies: broker.policies,
@@ -158,6 +165,8 @@ export async function startMachines(t: TestContext) {
       scopes: ['trades:read'],
       sourceIp: null,
       proofs: null,
+      subject: null,
+      mayAct: null,
     }
     return exchange(rooms, whole)
   }

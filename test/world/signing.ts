@@ -1,5 +1,6 @@
 /** Signing keys of a broker in memory, and tokens that they make. */
 
+import { carried } from '../../src/carried.ts'
 import type { Grant } from '../../src/grant.ts'
 import { type SigningKeys, signingKeys } from '../../src/keys.ts'
 import { sealer } from '../../src/seal.ts'
@@ -29,6 +30,10 @@ export const GRANT: Grant = {
   confirmation: null,
   format: 'jwt',
   lineage: ['AAAAAAAAAAAAAAAA', 'BBBBBBBBBBBBBBBB'],
+  act: null,
+  hop: null,
+  mayAct: null,
+  user: null,
   claims: { team: 'payments' },
 }
 
@@ -36,5 +41,6 @@ export const TOKEN_ISSUER = 'https://countersign.test'
 
 /** A token of `GRANT`, changed. */
 export function tokenOf(keys: SigningKeys, change: Partial<Grant> = {}, jti = 'jti-1'): string {
-  return makeToken({ ...GRANT, ...change }, TOKEN_ISSUER, jti, keys.signer(ISSUED_AT))
+  const making = { issuer: TOKEN_ISSUER, jti, carried: carried(sealer(SECRET, 'carried people')) }
+  return makeToken({ ...GRANT, ...change }, making, keys.signer(ISSUED_AT))
 }

@@ -35,13 +35,17 @@ export function readRecorded(value: unknown): Recorded | null {
  */
 export function readQuestion(value: unknown): Question | null {
   if (!isRecord(value) || value['version'] !== 1 || typeof value['at'] !== 'number') return null
-  const { actor, audience, scopes, chain } = value
+  const { actor, user, audience, scopes, chain } = value
   if (typeof audience !== 'string' || !isList(scopes, isText) || !isList(chain, isText)) return null
-  if (!isRecord(actor) || !isEntity(actor['principal']) || !isList(actor['ancestry'], isEntity))
-    return null
-  if (!isRecord(actor['facts']) || !Object.values(actor['facts']).every(isRecord)) return null
-  // Before places were looked up, nobody knew any.
-  return { place: null, ...value } as unknown as Question
+  if (!isParty(actor) || (user !== undefined && user !== null && !isParty(user))) return null
+  // Before places were looked up, nobody knew any; nor anybody whom an actor could act for.
+  return { place: null, user: null, ...value } as unknown as Question
+}
+
+function isParty(value: unknown): boolean {
+  if (!isRecord(value) || !isEntity(value['principal'])) return false
+  const { ancestry, facts } = value
+  return isList(ancestry, isEntity) && isRecord(facts) && Object.values(facts).every(isRecord)
 }
 
 function isRuling(value: unknown): boolean {

@@ -1,0 +1,191 @@
+/**
+ * The profile of a provider's tokens (OpenID Connect Core §2, RFC 9068): who the person is, and in which groups. No
+ * I/O. No clock.
+ */
+
+import type { Authority } from '../../src/authority.ts'
+import { actorsOf, readAct } from '../../src/authority.ts'
+import { lineageOf, nameOf } from '../../src/lineage.ts'
+import { isObject, type Json, type JsonObject } from '../../src/net/json.ts'
+import { digestOf, type UnverifiedJwt } from '../../src/net/jwt.ts'
+import type { Party } from '../../src/policy/question.ts'
+import type { Confirmation } from '../../src/possession.ts'
+import { printable, Refusal } from '../../src/refusal.ts'
+import { seconds } from '../../src/units.ts'
+import { checkIssuer, checkWindow, invalidClaim } from '../claims.ts'
+import { signedFacts } from '../facts.ts'
+import type { Profile } from '../jwt.ts'
+import { encodePart } from '../oidc/subject.ts'
+import type { Accepted, UsersSettings } from './settings.ts'
+
+const DEFAULT_MAX_LIFETIME = '24h'
+const MAX_GROUPS = 500
+
+/** RFC 8693 §3, and draft-ietf-oauth-identity-assertion-authz-grant §3. */
+const TYPES: Readonly<Record<string, Accepted>> = {
+  'urn:ietf:params:oauth:token-type:id_token': 'id_token',
+  'urn:ietf:params:oauth:token-type:access_token': 'access_token',
+  'urn:ietf:params:oauth:token-type:jwt': 'access_token',
+  'urn:ietf:params:oauth:token-type:id-jag': 'id-jag',
+}
+
+/** `typ` of each kind of token, in lower case without `application/`; many providers write none, or `JWT`. */
+const HEADER_TYPES: Readonly<Record<Accepted, readonly string[]>> = {
+  id_token: ['', 'jwt'],
+  access_token: ['at+jwt', '', 'jwt'],
+  'id-jag': ['oauth-id-jag+jwt'],
+}
+
+/**
+ * The profile of one entry of `users`.
+ * @param trust `users:<name>`
+ * @param issuer ours: whom an ID-JAG has to be for
+ */
+export function personProfile(
+  settings: UsersSettings,
+  { trust, issuer }: { readonly trust: string; readonly issuer: string },
+): Profile<Authority> {
+  const maxLifetimeSeconds = seconds(settings.maxLifetime ?? DEFAULT_MAX_LIFETIME)
+  return {
+    screen(jwt, nowSeconds) {
+      checkIssuer(jwt.claims, settings.issuer)
+      checkAudiences(jwt.claims, isGrant(jwt) ? [issuer] : settings.audiences)
+      checkWindow(jwt.claims, nowSeconds, maxLifetimeSeconds)
+      subjectOf(jwt.claims)
+    },
+    identify(jwt, nowSeconds) {
+      const { claims } = jwt
+      const window = checkWindow(claims, nowSeconds, maxLifetimeSeconds)
+      const once = isGrant(jwt) ? numberOf(claims) : null
+      const act = readAct(claims['act'])
+      const key = once ?? digestOf(jwt)
+      const lineage = lineageOf({ trust, replay: { policy: 'reusable', key }, lineage: [] })
+      const user = personOf(claims, settings, trust, window.issuedAt)
+      return {
+        by: trust,
+        subject: user.uri,
+        user,
+        of: null,
+        act,
+        use: { by: 'anyone' },
+        confirmation: confirmationOf(claims),
+        ...window,
+        lineage,
+        names: [
+          ...lineage,
+          nameOf('sub', user.uri),
+          ...actorsOf(act).map(({ sub }) => nameOf('actor', sub)),
+        ],
+        receipts: [],
+        once,
+      }
+    },
+  }
+}
+
+function personOf(
+  claims: JsonObject,
+  settings: UsersSettings,
+  trust: string,
+  observedAt: number,
+): Party {
+  const { name } = settings
+  const id = `${name}/${encodePart(subjectOf(claims))}`
+  const groups = groupsOf(claims, settings)
+  return {
+    kind: 'users',
+    trust,
+    uri: `user://${id}`,
+    principal: { type: 'User', id },
+    ancestry: groups.map((group) => ({ type: 'Group', id: `${name}/${group}` })),
+    facts: signedFacts({ provider: name, ...personal(claims) }, observedAt),
+  }
+}
+
+/**
+ * Whether a token is what the caller says it is, and of a kind that is taken here. One that was given out for
+ * something else is refused: an access token shown as an ID token, or the reverse.
+ * @param type `subject_token_type` (RFC 8693 §3)
+ * @throws Refusal `type_refused`
+ */
+export function checkType(
+  { header, claims }: UnverifiedJwt,
+  type: string,
+  { accept }: UsersSettings,
+): void {
+  const kind = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined
+  if (kind === undefined || !accept.includes(kind)) {
+    throw new Refusal('type_refused', { expected: accept, found: printable(type) })
+  }
+  const isAccess = 'scope' in claims || 'scp' in claims || typOf(header.typ) === 'at+jwt'
+  const fits = kind === 'id-jag' || isAccess === (kind === 'access_token')
+  if (HEADER_TYPES[kind].includes(typOf(header.typ)) && fits) return
+  throw new Refusal('type_refused', { expected: kind, found: printable(header.typ) })
+}
+
+/** An ID-JAG: an assertion that an identity provider made out to us. */
+function isGrant({ header }: UnverifiedJwt): boolean {
+  return HEADER_TYPES['id-jag'].includes(typOf(header.typ))
+}
+
+function typOf(typ = ''): string {
+  return typ.toLowerCase().replace(/^application\//, '')
+}
+
+/** One that is for somebody else, too, could be brought by them. */
+function checkAudiences(claims: JsonObject, audiences: readonly string[]): void {
+  const { aud } = claims
+  const all: readonly Json[] = Array.isArray(aud) ? aud : aud === undefined ? [] : [aud]
+  const known = (each: Json) => typeof each === 'string' && audiences.includes(each)
+  if (all.length > 0 && all.every(known)) return
+  throw new Refusal('audience_wrong', { expected: audiences, found: printable(aud) })
+}
+
+function subjectOf(claims: JsonObject): string {
+  const { sub } = claims
+  // OpenID Connect Core §2: at most 255 ASCII characters. "." and ".." would be steps of a path.
+  if (typeof sub === 'string' && /^[\x21-\x7e]{1,255}$/.test(sub) && !/^\.\.?$/.test(sub))
+    return sub
+  throw invalidClaim('sub', '1 to 255 printable characters', sub)
+}
+
+/** What says how the person signed in. A fact of another form is no fact. */
+function personal(claims: JsonObject) {
+  const { acr, amr, email } = claims
+  return {
+    subject: subjectOf(claims),
+    acr: typeof acr === 'string' ? acr : undefined,
+    amr: Array.isArray(amr) ? amr.filter((each) => typeof each === 'string') : undefined,
+    email: typeof email === 'string' && claims['email_verified'] === true ? email : undefined,
+  }
+}
+
+function groupsOf(claims: JsonObject, { groupsClaim }: UsersSettings): readonly string[] {
+  const listed = groupsClaim === undefined ? undefined : claims[groupsClaim]
+  if (listed === undefined) return []
+  const expected = `a list of at most ${MAX_GROUPS} names`
+  if (!Array.isArray(listed) || listed.length > MAX_GROUPS) {
+    throw invalidClaim(groupsClaim ?? '', expected, listed)
+  }
+  return listed.map((name) => {
+    if (typeof name === 'string' && name.length > 0 && name.length <= 256) return name
+    throw invalidClaim(groupsClaim ?? '', expected, name)
+  })
+}
+
+function numberOf({ jti }: JsonObject): string {
+  if (typeof jti === 'string' && /^[\x20-\x7e]{1,256}$/.test(jti)) return jti
+  throw invalidClaim('jti', '1 to 256 printable characters', jti)
+}
+
+/** A token that is bound to a key is worth something only with that key (RFC 7800). */
+function confirmationOf(claims: JsonObject): Confirmation | null {
+  const { cnf } = claims
+  if (cnf === undefined) return null
+  if (isObject(cnf) && Object.keys(cnf).length === 1) {
+    const { jkt, 'x5t#S256': x5t } = cnf
+    if (typeof jkt === 'string') return { jkt }
+    if (typeof x5t === 'string') return { 'x5t#S256': x5t }
+  }
+  throw invalidClaim('cnf', 'one of jkt and x5t#S256', cnf)
+}

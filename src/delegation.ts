@@ -1,0 +1,62 @@
+/** Config → the rooms of delegation: whose tokens are read, who may use them, and what they become. */
+
+import { provider, type RunningProvider } from '../attestors/users/index.ts'
+import type { AccessTokens } from './accesstoken.ts'
+import { type Carried, carried } from './carried.ts'
+import type { Config } from './config.ts'
+import type { Rooms } from './exchange.ts'
+import type { AttestorWorld, EntityRef } from './identity.ts'
+import { mandateOf } from './mandate.ts'
+import { sealer } from './seal.ts'
+import { subjects } from './subjects.ts'
+
+/**
+ * Makes the providers of a configuration and reads their keys.
+ * @param cleanup gets what ends their background work
+ */
+export async function startProviders(
+  { users, issuer }: Pick<Config, 'users' | 'issuer'>,
+  world: AttestorWorld,
+  cleanup: (() => void | Promise<void>)[],
+): Promise<readonly RunningProvider[]> {
+  const providers = users.map((settings) => provider(settings, { issuer, world }))
+  for (const each of providers) cleanup.push(() => each.close())
+  await Promise.all(providers.map((each) => each.start()))
+  return providers
+}
+
+/** What `delegation` is made with. */
+export type DelegationParts = {
+  readonly tokens: AccessTokens
+  readonly providers: readonly RunningProvider[]
+  /** `keys.secret`, which replicas have in common. */
+  readonly secret: string
+}
+
+/** Composed in `broker.ts`. */
+export function delegation(
+  config: Pick<Config, 'issuer' | 'resources' | 'delegation'>,
+  { tokens, providers, secret }: DelegationParts,
+): Pick<Rooms, 'subjects' | 'mandate'> & { readonly carried: Carried } {
+  const { issuer } = config
+  const { maxDepth, agents } = config.delegation
+  const served = new Map(config.resources.map(({ audience, servedBy }) => [audience, servedBy]))
+  const carries = carried(sealer(secret, 'carried people'))
+  const named = new Set(agents.map(textOf))
+  const rules = {
+    issuer,
+    maxDepth,
+    profileOf: ({ principal }: { readonly principal: EntityRef }) =>
+      named.has(textOf(principal)) ? ('ai_agent' as const) : ('service' as const),
+    servedBy: (audience: string) => served.get(audience) ?? [],
+  }
+  return {
+    subjects: subjects({ issuer, tokens, providers, personOf: carries.open }),
+    mandate: (authority, asking) => mandateOf(authority, asking, rules),
+    carried: carries,
+  }
+}
+
+function textOf({ type, id }: EntityRef): string {
+  return `${type}::${JSON.stringify(id)}`
+}

@@ -1,0 +1,84 @@
+/** Token exchange (RFC 8693) at the token endpoint: people, agents and sub-agents. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeJwt } from 'jose'
+import { RESOURCE } from '../world/broker.ts'
+import {
+  ACCESS_TOKEN,
+  ALICE,
+  CHAT,
+  CHAT_SERVER,
+  HELPER,
+  PLANNER,
+  startDelegation,
+} from '../world/delegation.ts'
+
+const ISSUER = 'https://countersign.test'
+
+test('an agent acts for a person: sub is the person, act the agent, client_id too', async (t) => {
+  const world = await startDelegation(t)
+  const { status, body } = await world.ask(world.exchangeForm())
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(body['issued_token_type'], ACCESS_TOKEN)
+  assert.equal(body['token_type'], 'Bearer')
+  const claims = decodeJwt(String(body['access_token']))
+  assert.equal(claims.sub, ALICE)
+  assert.equal(claims['client_id'], PLANNER)
+  assert.equal(claims['scope'], 'trades:read')
+  assert.deepEqual(claims['act'], { iss: ISSUER, sub: PLANNER, sub_profile: 'ai_agent' })
+})
+
+test('a sub-agent acts for the agent, by may_act: the chain is kept whole and scopes only narrow', async (t) => {
+  const world = await startDelegation(t)
+  const parent = await world.issued(
+    world.exchangeForm({ scope: 'trades:read trades:write', may_act: HELPER }),
+  )
+  assert.deepEqual(decodeJwt(parent)['may_act'], { iss: ISSUER, sub: HELPER })
+  const child = await world.issued(
+    world.exchangeForm({
+      subject_token: parent,
+      subject_token_type: ACCESS_TOKEN,
+      actor_token: world.actor('helper'),
+      scope: 'trades:read',
+    }),
+  )
+  const claims = decodeJwt(child)
+  assert.equal(claims.sub, ALICE)
+  assert.equal(claims['client_id'], HELPER)
+  assert.equal(claims['scope'], 'trades:read')
+  assert.equal('may_act' in claims, false)
+  assert.deepEqual(claims['act'], {
+    iss: ISSUER,
+    sub: HELPER,
+    sub_profile: 'service',
+    act: { iss: ISSUER, sub: PLANNER, sub_profile: 'ai_agent' },
+  })
+  const parentLineage = decodeJwt(parent)['lineage'] as string[]
+  const childLineage = claims['lineage'] as string[]
+  assert.deepEqual(
+    parentLineage.filter((name) => !childLineage.includes(name)),
+    [],
+  )
+})
+
+test('the server behind an audience exchanges what it was sent for what the map allows', async (t) => {
+  const world = await startDelegation(t)
+  const chat = await world.issued(
+    world.exchangeForm({ resource: CHAT, scope: 'chat:use chat:admin' }),
+  )
+  const upstream = await world.issued(
+    world.exchangeForm({
+      subject_token: chat,
+      subject_token_type: ACCESS_TOKEN,
+      actor_token: world.actor('chat'),
+      resource: null,
+      audience: RESOURCE,
+      scope: null,
+    }),
+  )
+  const claims = decodeJwt(upstream)
+  assert.equal(claims.aud, RESOURCE)
+  assert.equal(claims['scope'], 'trades:read')
+  assert.equal((claims['act'] as { sub: string }).sub, CHAT_SERVER)
+})
