@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { decodeJwt, type JSONWebKeySet, type JWTPayload } from 'jose'
+import type { Reason } from '../src/refusal.ts'
 import { InvalidReceipts, verifyReceipts } from '../src/resource/receipts.ts'
 import { RESOURCE } from './world/broker.ts'
 import {
@@ -149,4 +150,22 @@ test('every byte of every receipt counts', async (t) => {
   }
   assert.ok(tried > 1000)
   t.diagnostic(`${tried} changed characters, all refused`)
+})
+
+test('a chain whose receipts no token can carry is refused, not cut', async (t) => {
+  const world = await startDelegation(t)
+  let token = await world.issued(world.exchangeForm({ scope: 'trades:read trades:write' }))
+  for (let hop = 0; ; hop += 1) {
+    assert.ok(hop < 10, 'the limit comes')
+    const { status, body } = await world.ask(
+      world.exchangeForm({ subject_token: token, subject_token_type: ACCESS_TOKEN }),
+    )
+    if (status === 200) {
+      token = String(body['access_token'])
+      continue
+    }
+    assert.equal(body['error'], 'invalid_request')
+    assert.equal(world.events().at(-1)?.reason, 'chain_oversized' satisfies Reason)
+    return
+  }
 })

@@ -22,7 +22,7 @@ export function readUsers(
   trust: readonly TrustConfig[],
   find: Findings,
 ): readonly UsersSettings[] {
-  const entries = raw.users ?? []
+  const entries = Array.isArray(raw.users) ? raw.users : []
   return entries.flatMap((entry, index) => {
     const at = ['users', index]
     if (!find.sound(at)) return []

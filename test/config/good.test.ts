@@ -36,6 +36,19 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
     admin: { host: '127.0.0.1', port: 9443, tls: null, hosts: [], auth: null },
     store: { sqlite: '/var/lib/countersign/state.db' },
     audit: { file: '/var/log/countersign/audit.jsonl', retentionSeconds: 604_800 },
+    users: [
+      {
+        name: 'corp',
+        issuer: 'https://login.corp.example',
+        accept: ['id_token'],
+        audiences: ['chat-app'],
+        groupsClaim: 'groups',
+      },
+    ],
+    delegation: {
+      maxDepth: 3,
+      agents: [{ type: 'ServiceAccount', id: 'prod-eu/agents/planner' }],
+    },
     telemetry: { traces: { endpoint: 'http://collector:4318/v1/traces', ratio: 0.5 } },
     trust: [
       {
@@ -76,6 +89,7 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
         sender: 'bearer',
         servedBy: ['k8s://prod-eu/ns/mcp/sa/server'],
         claims: { team: { fact: 'namespaceLabels.team', grade: 'B' } },
+        from: {},
       },
     ],
     policies: {
@@ -130,6 +144,8 @@ test('what is left out has the defaults of design.md', () => {
     keys: { algorithm: 'ES256', rotateEverySeconds: 2_592_000, secret: null },
     audit: { file: null, retentionSeconds: 604_800 },
     telemetry: { traces: null },
+    users: [],
+    delegation: { maxDepth: 4, agents: [] },
   })
   assert.equal(trust[0]?.audience, 'https://cs.example.com')
   assert.deepEqual(resources[0], {
@@ -141,6 +157,7 @@ test('what is left out has the defaults of design.md', () => {
     sender: 'bearer',
     servedBy: [],
     claims: {},
+    from: {},
   })
   assert.deepEqual(policies, {
     path: '/etc/countersign/policies',
@@ -173,6 +190,7 @@ test('policies are compiled with the audiences, anchors, calendars and groups of
         entity: { type: 'Cluster', id: 'prod-us' },
         environment: null,
       },
+      { trust: 'users:corp', entity: { type: 'Users', id: 'corp' }, environment: null },
     ],
     zones: ['Europe/Berlin'],
     calendars: loaded.policies.calendars,

@@ -50,6 +50,9 @@ policies:
   calendars: { change-freeze: { dates: [2026-12-24..2027-01-02, 2026-05-01], zone: Europe/Berlin }, holidays-de: { file: ./holidays-de.ics } }
   groups: { payments-jobs: ['ServiceAccount::"prod-eu/payments/settlement"'] }
 telemetry: { traces: { endpoint: http://collector:4318/v1/traces, ratio: 0.5 } }
+users:
+  - { name: corp, issuer: https://login.corp.example, accept: [id_token], audiences: [chat-app], groupsClaim: groups }
+delegation: { maxDepth: 3, agents: ['ServiceAccount::"prod-eu/agents/planner"'] }
 `
 
 /** What the sample names as `holidays-de.ics`. */

@@ -3,13 +3,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeJwt } from 'jose'
+import { type Held, UNBOUND } from '../../src/possession.ts'
+import { Refusal } from '../../src/refusal.ts'
+import { issue } from '../world/authority.ts'
 import { RESOURCE } from '../world/broker.ts'
 import {
   ACCESS_TOKEN,
   ALICE,
   CHAT,
   CHAT_SERVER,
+  type DelegationWorld,
   HELPER,
+  ID_TOKEN,
   PLANNER,
   startDelegation,
 } from '../world/delegation.ts'
@@ -81,4 +86,67 @@ test('the server behind an audience exchanges what it was sent for what the map 
   assert.equal(claims.aud, RESOURCE)
   assert.equal(claims['scope'], 'trades:read')
   assert.equal((claims['act'] as { sub: string }).sub, CHAT_SERVER)
+})
+
+const BOUND: Held = { sender: 'mtls', confirmation: { 'x5t#S256': 'x' }, proof: null }
+
+/** Asks without HTTP, so that the caller holds a key. */
+async function reasonOf(world: DelegationWorld, token: string, held: Held): Promise<string> {
+  const { broker, issuer } = world
+  const certificates = held.confirmation === null ? [] : [issue('holder').der]
+  const proofs = {
+    dpop: null,
+    jkt: null,
+    token: null,
+    method: 'POST',
+    url: `${issuer}/token`,
+    certificates,
+    areCredential: false,
+  }
+  try {
+    await broker.exchange({
+      id: broker.newId(),
+      grantType: 'test',
+      evidence: { role: 'actor', carrier: 'actor_token', value: world.actor('helper') },
+      attestation: null,
+      subject: { value: token, type: ACCESS_TOKEN },
+      mayAct: null,
+      clientId: null,
+      resources: [RESOURCE],
+      scopes: ['trades:read'],
+      sourceIp: null,
+      proofs,
+    })
+    return 'issued'
+  } catch (error) {
+    return error instanceof Refusal ? error.reason : String(error)
+  }
+}
+
+test('a token that is bound to a key does not become one that is not', async (t) => {
+  const world = await startDelegation(t)
+  const { broker, issuer } = world
+  const { token } = await broker.exchange({
+    id: broker.newId(),
+    grantType: 'test',
+    evidence: { role: 'actor', carrier: 'actor_token', value: world.actor('planner') },
+    attestation: null,
+    subject: { value: world.idToken(), type: ID_TOKEN },
+    mayAct: HELPER,
+    clientId: null,
+    resources: [RESOURCE],
+    scopes: ['trades:read'],
+    sourceIp: null,
+    proofs: {
+      dpop: null,
+      jkt: null,
+      token: null,
+      method: 'POST',
+      url: `${issuer}/token`,
+      certificates: [issue('planner').der],
+      areCredential: false,
+    },
+  })
+  assert.equal(await reasonOf(world, token, UNBOUND), 'sender_weakened')
+  assert.equal(await reasonOf(world, token, BOUND), 'issued')
 })

@@ -24,7 +24,11 @@ test('RFC 8414 §2 and MCP: the document has every field that clients demand, an
     challenge_endpoint: `${ISSUER}/challenge`,
     scopes_supported: ['trades:read', 'trades:write', 'trades:delete'],
     response_types_supported: ['code'],
-    grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:jwt-bearer'],
+    grant_types_supported: [
+      'client_credentials',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ],
     token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: ['RS256', 'ES256'],
     dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
