@@ -11,6 +11,7 @@ import { looksOpaque, openToken } from './opaque.ts'
 import type { Confirmation } from './possession.ts'
 import { printable, Refusal } from './refusal.ts'
 import { TOKEN_TYPE } from './token.ts'
+import { TXN_TOKEN_TYPE } from './transaction.ts'
 
 /** A token of ours that is not over. Times in epoch seconds. */
 export type AccessToken = {
@@ -42,36 +43,55 @@ export type AccessTokens = {
    * @throws Refusal one of the reasons of bad evidence; which one is for the operator alone
    */
   read(token: string, nowSeconds: number): AccessToken
+  /**
+   * The same of a transaction token, which is good for nothing that an access token is good for. Whoever asked for it
+   * (`req_wl`) stands as its client.
+   * @throws Refusal as `read`
+   */
+  readTransaction(token: string, nowSeconds: number): AccessToken
 }
 
 /** @param issuer our issuer identifier, exactly as published */
 export function accessTokens(issuer: string, keys: Pick<SigningKeys, 'readers'>): AccessTokens {
+  function checked({ kid, claims }: Opened, nowSeconds: number) {
+    if (claims['iss'] !== issuer) {
+      throw new Refusal('issuer_untrusted', { found: printable(claims['iss']), expected: issuer })
+    }
+    const expiresAt = number(claims, 'exp')
+    if (expiresAt <= nowSeconds) {
+      throw new Refusal('token_expired', { expiredAt: expiresAt, now: nowSeconds })
+    }
+    return { claims, kid, expiresAt }
+  }
+
   return {
     read(token, nowSeconds) {
       const readers = keys.readers(nowSeconds)
       const format = looksOpaque(token) ? 'opaque' : 'jwt'
-      const { kid, claims } =
-        format === 'opaque' ? openToken(token, readers) : openJwt(token, readers)
-      if (claims['iss'] !== issuer) {
-        throw new Refusal('issuer_untrusted', { found: printable(claims['iss']), expected: issuer })
-      }
-      const expiresAt = number(claims, 'exp')
-      if (expiresAt <= nowSeconds) {
-        throw new Refusal('token_expired', { expiredAt: expiresAt, now: nowSeconds })
-      }
-      return { ...described(claims), claims, kid, format, expiresAt }
+      const opened =
+        format === 'opaque' ? openToken(token, readers) : openJwt(token, readers, TOKEN_TYPE)
+      const found = checked(opened, nowSeconds)
+      return { ...described(found.claims), ...found, format }
+    },
+    readTransaction(token, nowSeconds) {
+      const opened = openJwt(token, keys.readers(nowSeconds), TXN_TOKEN_TYPE)
+      const found = checked(opened, nowSeconds)
+      const { req_wl: client_id, ...claims } = found.claims
+      return { ...described({ ...claims, client_id: client_id ?? null }), ...found, format: 'jwt' }
     },
   }
 }
 
+type Opened = { readonly kid: string; readonly claims: JsonObject }
+
 type Readers = ReturnType<SigningKeys['readers']>
 
-/** ES256 and `at+jwt` only: nothing else that this key signs is an access token, whatever it holds. */
-function openJwt(token: string, readers: Readers): { kid: string; claims: JsonObject } {
-  const jwt = parseJwt(token, { types: [TOKEN_TYPE] })
+/** ES256 and one type only: nothing else that this key signs is such a token, whatever it holds. */
+function openJwt(token: string, readers: Readers, type: string): Opened {
+  const jwt = parseJwt(token, { types: [type] })
   const { kid, typ } = jwt.header
-  if (typ !== TOKEN_TYPE) {
-    throw new Refusal('type_refused', { expected: TOKEN_TYPE, found: printable(typ) })
+  if (typ !== type) {
+    throw new Refusal('type_refused', { expected: type, found: printable(typ) })
   }
   const reader = readers.find((known) => known.kid === kid)
   if (reader === undefined) throw new Refusal('key_unknown', { kid })

@@ -53,6 +53,8 @@ export type AuditEvent = {
   readonly reason: Reason | 'internal_error' | null
   readonly detail: Detail
   readonly grantType: string
+  /** The actor that the request names for a person to agree to, as sent. Left out: none. */
+  readonly requestedActor?: string
   readonly evidence: readonly AuditEvidence[]
   /** What `countersign revoke --evidence` can name of it, once it was proved. */
   readonly origin?: AuditOrigin

@@ -4,7 +4,7 @@
  */
 
 import type { Proof } from './identity.ts'
-import type { Json } from './net/json.ts'
+import type { Json, JsonObject } from './net/json.ts'
 import { isObject } from './net/json.ts'
 import type { UnverifiedJwt } from './net/jwt.ts'
 import type { Party } from './policy/question.ts'
@@ -49,11 +49,33 @@ export type Authority = {
   readonly receipts: readonly string[]
   /** Set where it is good only once: its key in the replay store. */
   readonly once: string | null
+  /** The transaction that it is of; null for none. */
+  readonly transaction: Transaction | null
 }
 
-/** Who may use a token. `anyone`: whoever was given it, for a provider's token says nothing of workloads. */
+/** What a transaction token keeps through its call chain (draft-ietf-oauth-transaction-tokens §9.2). */
+export type Transaction = {
+  /** `txn` */
+  readonly id: string
+  /** `rctx`: the environment of the request; null for none. */
+  readonly context: JsonObject | null
+  /** `tctx`: what it is about; null for nothing. */
+  readonly details: JsonObject | null
+}
+
+/**
+ * Who may use a token. `anyone`: whoever was given it, for a provider's token says nothing of workloads. `client`: whom an
+ * ID-JAG is made out to, for the resource that it names, and nothing else.
+ */
 export type Use =
   | { readonly by: 'anyone' }
+  | {
+      readonly by: 'client'
+      /** Canonical URI of the workload. */
+      readonly client: string
+      /** What the provider calls it: `client_id`. */
+      readonly name: string
+    }
   | {
       readonly by: 'holder'
       /** `client_id` of the token. */

@@ -32,6 +32,7 @@ import type { Detail } from './refusal.ts'
 import { openRevocations, type Revocations } from './revocations.ts'
 import type { Store } from './store/store.ts'
 import { type Successes, successes } from './successes.ts'
+import { targets } from './target.ts'
 import { type Traces, traced } from './traces.ts'
 import { withTrust } from './trustmetrics.ts'
 import { epochSeconds } from './units.ts'
@@ -245,7 +246,7 @@ function roomsOf(config: Config, world: World, parts: Parts, { audit, meter, pin
   const { store, keys, revocations, policies, geo } = parts
   return {
     issuer: config.issuer,
-    resources: new Map(config.resources.map((resource) => [resource.audience, resource])),
+    targets: targets(config),
     vouching: parts.vouching,
     ...parts.behalf,
     prove: possession(parts.nonces, certificateJudge(world.clientAuthorities ?? (() => null))),

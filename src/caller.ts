@@ -74,7 +74,8 @@ export function callers(rooms: CallerRooms): Callers {
       demandNamed(caller, shown.clientId)
       demandUnrevoked(rooms, caller)
       const { id, sourceIp } = shown
-      await rooms.spend(caller.identity, held, { id, at: rooms.seconds(), sourceIp })
+      const use = { id, at: rooms.seconds(), sourceIp }
+      await rooms.spend({ identity: caller.identity, held }, use)
       return caller
     },
   }

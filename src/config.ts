@@ -7,6 +7,7 @@ import { KINDS } from '../attestors/index.ts'
 import type { UsersSettings } from '../attestors/users/index.ts'
 import { readDocument } from './config/document.ts'
 import { Findings } from './config/findings.ts'
+import { type ChainingConfig, readChaining, readTransactions } from './config/partners.ts'
 import { resolvePaths } from './config/paths.ts'
 import { type PoliciesConfig, readPolicies } from './config/policies.ts'
 import { type ResourceConfig, readResources } from './config/resources.ts'
@@ -32,6 +33,10 @@ export type Config = ServerConfig & {
   /** For whom workloads may act. */
   readonly users: readonly UsersSettings[]
   readonly delegation: DelegationConfig
+  /** The authorization servers that take ID-JAGs of ours. */
+  readonly chaining: readonly ChainingConfig[]
+  /** The trust domain that transaction tokens are for, as their audience; null where there is none. */
+  readonly transactions: ReturnType<typeof readTransactions>
 }
 
 /** What came of loading: a Config with its warnings, or problems of which at least one is an error. */
@@ -70,11 +75,11 @@ export function loadConfig(source: string | Uint8Array, options: LoadOptions): L
 /** What policies are compiled with, out of a Config. */
 export function policySettings(config: Config): PolicySettings {
   return {
-    audiences: config.resources.map(({ audience, scopes, groups }) => ({
-      audience,
-      scopes,
-      groups,
-    })),
+    audiences: [
+      ...config.resources,
+      ...config.chaining.flatMap(({ resources }) => resources),
+      ...(config.transactions === null ? [] : [config.transactions]),
+    ].map(({ audience, scopes, groups }) => ({ audience, scopes, groups })),
     anchors: [
       ...config.trust.map(({ trust, anchor, environment }) => ({
         trust,
@@ -104,13 +109,22 @@ function readAll(
   const entries = Array.isArray(raw.trust) ? raw.trust : []
   const trust = readTrust(entries, server.issuer, kinds, find)
   const listed = Array.isArray(raw.resources) ? raw.resources : []
-  const resources = readResources(listed, server.issuer, trust, find)
+  const around = { issuer: server.issuer, trust, seen: new Set<string>() }
+  const resources = readResources(listed, around, find)
+  const chaining = readChaining(
+    Array.isArray(raw.chaining) ? raw.chaining : [],
+    around,
+    resources,
+    find,
+  )
+  const transactions = readTransactions(raw.transactions, around, resources, find)
   const whole = find.sound(['trust']) && trust.length === entries.length ? trust : null
   checkServers(resources, whole, find)
   const policies = readPolicies(raw.policies, whole, find, outside)
   const users = readUsers(raw, server.issuer, trust, find)
   const delegation = readDelegation(raw.delegation, whole, find)
-  return { ...server, trust, resources, policies, users, delegation }
+  const others = { chaining, transactions }
+  return { ...server, trust, resources, ...others, policies, users, delegation }
 }
 
 function deepFreeze<Value>(value: Value): Value {

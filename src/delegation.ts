@@ -35,12 +35,13 @@ export type DelegationParts = {
 
 /** Composed in `broker.ts`. */
 export function delegation(
-  config: Pick<Config, 'issuer' | 'resources' | 'delegation'>,
+  config: Pick<Config, 'issuer' | 'resources' | 'transactions' | 'delegation'>,
   { tokens, providers, secret }: DelegationParts,
 ): Pick<Rooms, 'subjects' | 'mandate'> & { readonly carried: Carried } {
   const { issuer } = config
   const { maxDepth, agents } = config.delegation
-  const served = new Map(config.resources.map(({ audience, servedBy }) => [audience, servedBy]))
+  const own = [...config.resources, ...(config.transactions === null ? [] : [config.transactions])]
+  const served = new Map(own.map(({ audience, servedBy }) => [audience, servedBy]))
   const carries = carried(sealer(secret, 'carried people'))
   const named = new Set(agents.map(textOf))
   const rules = {

@@ -14,6 +14,7 @@ import type { Carried } from './carried.ts'
 import type { Geo } from './geo.ts'
 import { type Found, type Grant, narrow, offeredTtl } from './grant.ts'
 import type { Evidence, Identity, Prepared } from './identity.ts'
+import { formOf, issue, type Wanted } from './issuance.ts'
 import type { SigningKeys } from './keys.ts'
 import { namesOfIdentity, toldOrigins } from './lineage.ts'
 import { type Asking, type Mandate, ownMandate } from './mandate.ts'
@@ -23,12 +24,12 @@ import type { Policies } from './policies.ts'
 import { decide } from './policy/decide.ts'
 import type { Decision, Question } from './policy/question.ts'
 import { type Held, type Proofs, type Prove, UNBOUND } from './possession.ts'
-import { blamed, few, printable, Refusal } from './refusal.ts'
+import { blamed, blaming, Refusal } from './refusal.ts'
+import type { SpendableAuthority } from './replay.ts'
 import { admit, type Revocations } from './revocations.ts'
 import { describedSubject, type ShownSubject, type Subjects } from './subjects.ts'
-import { makeToken } from './token.ts'
+import type { Targets } from './target.ts'
 import { epochSeconds } from './units.ts'
-import { canonicalUri } from './uri.ts'
 import { demandNamed, described, type Vouching } from './vouching.ts'
 
 /** What the caller wants: parsed and size-checked by `src/http/token.ts`, not trusted. */
@@ -45,8 +46,14 @@ export type Ask = {
   readonly mayAct: string | null
   /** `client_id` as sent. It means something only beside a `client_assertion`, or where a certificate is the credential. */
   readonly clientId: string | null
+  /** An access token, or what else an exchange may ask for. */
+  readonly wanted: Wanted
+  /** The actor that a person would be asked about (draft-oauth-ai-agents-on-behalf-of-user §4.1); null for none. */
+  readonly requestedActor: string | null
   /** Every `resource` parameter (RFC 8707), as sent. */
   readonly resources: readonly string[]
+  /** Every `audience` parameter of an exchange (RFC 8693 §2.1), as sent. */
+  readonly audiences: readonly string[]
   /** Requested scopes without repeats; empty when the parameter was absent. */
   readonly scopes: readonly string[]
   /** The caller's address after the trusted-proxy rules, or null. */
@@ -59,8 +66,8 @@ export type Ask = {
 export type Issued = {
   readonly token: string
   readonly grant: Grant
-  /** Whether it came of a subject token. */
-  readonly exchanged: boolean
+  /** What it is, where the answer has to say so: that of an exchange (RFC 8693 §2.2.1); null elsewhere. */
+  readonly issuedType: Wanted['type'] | null
 }
 
 /** The stages of a request, in order. */
@@ -69,7 +76,8 @@ export type Stage = 'prove' | 'prepare' | 'attest' | 'policy' | 'sign' | 'spend'
 /** The rooms that a request passes through. Composed in `broker.ts`. */
 export type Rooms = {
   readonly issuer: string
-  readonly resources: ReadonlyMap<string, Asking['resource']>
+  /** Finds what is asked for. */
+  readonly targets: Targets
   readonly vouching: Vouching
   readonly subjects: Subjects
   /** What a caller may ask for by somebody's authority. */
@@ -127,7 +135,7 @@ export async function exchange(rooms: Rooms, ask: Ask): Promise<Issued> {
 /** The story. What it finds out on the way goes into the event at once, for whoever reads a refusal. */
 async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const { pace } = rooms
-  const resource = target(rooms.resources, ask.resources)
+  const { resource, to } = rooms.targets(ask)
   const held = await prove(rooms, ask)
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
@@ -137,7 +145,8 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const authority = ask.subject === null ? null : await authorityOf(rooms, ask.subject)
   if (authority !== null) admit(rooms.revocations, authority.names, authority.issuedAt)
   const asking = { identity, held, resource, scopes: ask.scopes, mayAct: ask.mayAct }
-  const mandate = authority === null ? ownMandate(asking) : rooms.mandate(authority, asking)
+  const mandate = mandateOf(rooms, ask, authority, asking)
+  const form = formOf(ask.wanted, { to, authority, id: ask.id })
 
   const found = { identity, authority, held, resource, mandate }
   const question = pose(rooms, ask, found)
@@ -149,30 +158,15 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const grant = narrow(question, decision, found)
   const signer = rooms.keys.signer(question.at)
   const carry = { issuer: rooms.issuer, jti: ask.id, carried: rooms.carried }
-  const token = await pace('sign', () => makeToken(grant, carry, signer))
+  const token = await pace('sign', () => issue(grant, form, carry, signer))
 
+  const spendable = { identity, held, authority: spendableOf(ask, authority) }
   const use = { id: ask.id, at: question.at, sourceIp: ask.sourceIp }
-  const takeBack = await pace('spend', () => rooms.spend(identity, held, use))
+  const takeBack = await pace('spend', () => rooms.spend(spendable, use))
   event.outcome = 'issued'
   event.token = fingerprint(token, signer.kid, grant)
-  return { issued: { token, grant, exchanged: authority !== null }, takeBack }
-}
-
-/** The one resource that is asked for (RFC 8707 §2). */
-function target(resources: Rooms['resources'], asked: readonly string[]): Asking['resource'] {
-  const [audience, another] = asked
-  if (audience === undefined) {
-    throw new Refusal('resource_missing', { served: few(resources.keys()) })
-  }
-  if (another !== undefined) throw new Refusal('resource_repeated', { found: asked.map(printable) })
-  const resource = resources.get(audience) ?? resources.get(canonicalUri(audience) ?? '')
-  if (resource === undefined) {
-    throw new Refusal('resource_unknown', {
-      found: printable(audience),
-      served: few(resources.keys()),
-    })
-  }
-  return resource
+  const issuedType = ask.subject?.carrier === 'subject_token' ? form.type : null
+  return { issued: { token, grant, issuedType }, takeBack }
 }
 
 /** The key that the token will be bound to. Judged first: it costs no one else anything. */
@@ -188,9 +182,12 @@ function prepare(rooms: Rooms, ask: Ask, event: Draft): Prepared | Promise<Prepa
 
 function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const identity = prepared.verify(now)
-  const { carrier } = ask.evidence
+  const { evidence, subject, clientId } = ask
+  const { carrier } = evidence
   const authenticates = carrier === 'client_assertion' || carrier === 'certificate'
-  demandNamed(identity, authenticates ? ask.clientId : null)
+  // Beside an ID-JAG it may also be the name that its issuer has for the client.
+  const isOwn = authenticates && subject?.carrier !== 'assertion'
+  demandNamed(identity, isOwn ? clientId : null)
   return identity
 }
 
@@ -203,8 +200,27 @@ async function authorityOf(
     const proof = await pace('prepare', () => subjects.prepare(shown, epochSeconds(now())))
     return await pace('attest', () => proof.verify(epochSeconds(now())))
   } catch (error) {
-    throw blamed('subject_token', error)
+    throw blamed(shown.carrier, error)
   }
+}
+
+/** What the caller may ask for. What is wrong with using a subject token here is not said of the caller's own either. */
+function mandateOf(
+  rooms: Rooms,
+  { subject, clientId }: Ask,
+  authority: Authority | null,
+  asking: Asking,
+): Mandate {
+  if (subject === null || authority === null) return ownMandate(asking)
+  const { use } = authority
+  // Beside an ID-JAG a client may be named as the ID-JAG names it, too: so it is registered for this use.
+  const isAlias = use.by === 'client' && use.name === clientId
+  if (subject.carrier === 'assertion') demandNamed(asking.identity, isAlias ? null : clientId)
+  return blaming(subject.carrier, () => rooms.mandate(authority, asking))
+}
+
+function spendableOf({ subject }: Ask, authority: Authority | null): SpendableAuthority | null {
+  return subject === null || authority === null ? null : { ...authority, carrier: subject.carrier }
 }
 
 /** Puts together everything that the decision may depend on. */
@@ -244,6 +260,7 @@ function opened(ask: Ask, nowMilliseconds: number): Draft {
     reason: null,
     detail: {},
     grantType: ask.grantType,
+    ...(ask.requestedActor !== null && { requestedActor: ask.requestedActor }),
     evidence: [...described(ask, null), ...describedSubject(ask.subject)],
     question: null,
     decision: null,

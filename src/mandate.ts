@@ -29,7 +29,11 @@ export type DelegationRules = {
 export type Asking = {
   readonly identity: Identity
   readonly held: Held
-  readonly resource: ResourceRules & Pick<ResourceConfig, 'from'>
+  readonly resource: ResourceRules &
+    Pick<ResourceConfig, 'from'> & {
+      /** Whether it takes no authority whose scopes nobody knows. Left out: policies alone bound such a one. */
+      readonly knownOnly?: boolean
+    }
   /** Requested scopes; empty for all that there are. */
   readonly scopes: readonly string[]
   /** The workload that the caller lets act by its token; null for nobody. */
@@ -64,7 +68,7 @@ export function ownMandate({ identity, scopes, mayAct }: Asking): Mandate {
 export function mandateOf(authority: Authority, asking: Asking, rules: DelegationRules): Mandate {
   const { identity, held } = asking
   insistOnUse(authority, asking, rules)
-  const current = authority.act?.sub ?? authority.subject
+  const current = currentOf(authority, rules)
   const prior = actorsOf(authority.act).map(({ sub }) => sub)
   const same = identity.uri === current
   const act = same ? authority.act : actorOf(identity, authority.act, rules)
@@ -83,20 +87,29 @@ export function mandateOf(authority: Authority, asking: Asking, rules: Delegatio
   }
 }
 
+/** Who acts now, by our names. An actor that another issuer names is nobody whom we know, whatever its name says. */
+function currentOf({ act, subject }: Authority, { issuer }: DelegationRules): string | null {
+  if (act === null) return subject
+  return act.iss === issuer ? act.sub : null
+}
+
 /**
  * Seeing a token is no right to use it: our own are for their holder, for the workload behind their audience, which
  * was given it, and for whom `may_act` names.
  */
 function insistOnUse(
   { use, of, confirmation }: Authority,
-  { identity, held }: Asking,
+  { identity, held, resource }: Asking,
   { servedBy }: DelegationRules,
 ): void {
-  if (use.by === 'anyone') {
-    if (proves(held, confirmation)) return
-    throw new Refusal('subject_unusable', {
-      problem: 'it is bound to a key that is not proved here',
-    })
+  if (use.by !== 'holder') {
+    if (!proves(held, confirmation)) {
+      throw new Refusal('subject_unusable', {
+        problem: 'it is bound to a key that is not proved here',
+      })
+    }
+    if (use.by === 'client') insistOnGrant({ use, of }, identity.uri, resource.audience)
+    return
   }
   const isNamed = use.mayAct === identity.uri
   const isServed = of !== null && servedBy(of.audience).includes(identity.uri)
@@ -108,6 +121,21 @@ function insistOnUse(
     bound: confirmation !== null,
     mayAct: use.mayAct,
     servedBy: of === null ? [] : few(servedBy(of.audience)),
+  })
+}
+
+/** An ID-JAG is for one client at one resource (draft-ietf-oauth-identity-assertion-authz-grant §4.4.1). */
+function insistOnGrant(
+  { use, of }: { use: { readonly client: string }; of: Authority['of'] },
+  caller: string,
+  audience: string,
+): void {
+  if (use.client === caller && of?.audience === audience) return
+  throw new Refusal('subject_unusable', {
+    caller,
+    client: printable(use.client),
+    audience,
+    resource: printable(of?.audience),
   })
 }
 
@@ -133,7 +161,8 @@ function scopesWithin({ of }: Authority, { resource, scopes }: Asking): readonly
   if (of === null) {
     // Else a token that says nothing of scopes would mean all of them.
     if (scopes.length === 0) throw new Refusal('parameter_missing', { parameter: 'scope' })
-    return scopes
+    if (resource.knownOnly !== true) return scopes
+    throw new Refusal('scope_exceeded', { found: few(scopes.map(printable)), within: [] })
   }
   const reachable = of.audience === resource.audience ? of.scopes : imageOf(of, resource)
   const within = scopes.length === 0 ? reachable : scopes.filter((each) => reachable.includes(each))

@@ -5,9 +5,9 @@
 
 import type { PinPolicy, TrustConfig } from './config/trust.ts'
 import type { Identity } from './identity.ts'
-import type { Confirmation, Held } from './possession.ts'
+import type { Confirmation } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
-import { keyOf, MARGIN_SECONDS, spend } from './replay.ts'
+import { keyOf, MARGIN_SECONDS, type Spendable, spend } from './replay.ts'
 import type { Store } from './store/store.ts'
 
 /** Who uses a token: the decision id, epoch seconds, and the caller's address, where it is known. */
@@ -23,11 +23,7 @@ export type Use = {
  * @returns as `spend` in `replay.ts`
  * @throws Refusal those of `spend`; `evidence_key_mismatch`, `evidence_key_missing`
  */
-export type Spend = (
-  identity: Identity | null,
-  held: Held,
-  use: Use,
-) => Promise<() => Promise<void>>
+export type Spend = (spendable: Spendable, use: Use) => Promise<() => Promise<void>>
 
 /** What became of a token of an entry that pins: first use with a key, first use without, another key than then. */
 export const PIN_OUTCOMES = ['pinned', 'keyless', 'mismatched'] as const
@@ -65,30 +61,32 @@ export function spending(
   policies: ReadonlyMap<string, PinPolicy>,
   count: (trust: string, outcome: PinOutcome) => void,
 ): Spend {
-  return (identity, held, use) => {
+  return (spendable, use) => {
+    const { identity } = spendable
     const policy = identity === null ? undefined : policies.get(identity.trust)
     // What is good for one token is of no use to a second caller, whatever its key.
     if (identity === null || policy === undefined || identity.replay.policy === 'once') {
-      return spend(store, identity, held)
+      return spend(store, spendable)
     }
-    return pinned(store, policy, { identity, held, use }, count)
+    return pinned(store, policy, { ...spendable, identity, use }, count)
   }
 }
 
-type Shown = { readonly identity: Identity; readonly held: Held; readonly use: Use }
+type Shown = Spendable & { readonly identity: Identity; readonly use: Use }
 
 async function pinned(
   store: Pick<Store, 'spend' | 'unspend' | 'pin'>,
   policy: PinPolicy,
-  { identity, held, use }: Shown,
+  shown: Shown,
   count: (trust: string, outcome: PinOutcome) => void,
 ): Promise<() => Promise<void>> {
+  const { identity, held } = shown
   const { trust } = identity
   if (policy === 'required' && held.confirmation === null) {
     throw new Refusal('evidence_key_missing', { trust, workload: identity.uri })
   }
-  const now = sideOf({ identity, held, use })
-  const takeBack = await spend(store, identity, held)
+  const now = sideOf(shown)
+  const takeBack = await spend(store, shown)
   try {
     const first = await firstOf(store, identity, now)
     // First used without a key: never pinned, or whoever copied the token could lock its owner out later.

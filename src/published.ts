@@ -16,6 +16,8 @@ export function published(
     scopes: [...new Set(config.resources.flatMap((resource) => resource.scopes))],
     assertionAlgorithms: [...new Set(attestors.flatMap((attestor) => attestor.algorithms))],
     spiffe: attestors.some(({ kind }) => kind === 'spiffe'),
+    takesGrants: config.users.some(({ accept }) => accept.includes('id-jag')),
+    makesGrants: config.chaining.length > 0,
     publishedKeys: () => keys.published(seconds()),
     ...certificateUse(config),
   }

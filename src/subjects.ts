@@ -4,23 +4,28 @@
  */
 
 import { hash } from 'node:crypto'
+import { ID_JAG } from '../attestors/users/index.ts'
 import type { AccessToken, AccessTokens } from './accesstoken.ts'
 import type { AuditEvidence } from './audit.ts'
 import { type Authority, type Provider, readAct } from './authority.ts'
 import type { Proof } from './identity.ts'
+import { ID_JAG_TYPE } from './idjag.ts'
 import { nameOf, namesOf } from './lineage.ts'
 import { isObject, type Json, type JsonObject } from './net/json.ts'
 import { digestOf, parseJwt } from './net/jwt.ts'
 import { looksOpaque } from './opaque.ts'
 import type { Party } from './policy/question.ts'
 import { few, printable, Refusal } from './refusal.ts'
+import { TXN_TOKEN_TYPE, transactionIn } from './transaction.ts'
 
 /** RFC 8693 §3: what our own tokens are called. */
 export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 export const JWT = 'urn:ietf:params:oauth:token-type:jwt'
+export const TXN_TOKEN = 'urn:ietf:params:oauth:token-type:txn_token'
+export { ID_JAG }
 
 /** `typ` of the tokens that may be shown here, besides none and `JWT`. */
-const TYPES = ['at+jwt', 'oauth-id-jag+jwt']
+const TYPES = ['at+jwt', ID_JAG_TYPE, TXN_TOKEN_TYPE]
 
 /** What the audit says of a subject token: by digest, and by what it says of itself. Nothing where there is none. */
 export function describedSubject(shown: ShownSubject | null): readonly AuditEvidence[] {
@@ -30,7 +35,7 @@ export function describedSubject(shown: ShownSubject | null): readonly AuditEvid
     : unread(shown.value)
   return [
     {
-      carrier: 'subject_token',
+      carrier: shown.carrier,
       digest,
       claimedIssuer: 'iss' in claims ? printable(claims['iss']) : null,
       claimedSubject: 'sub' in claims ? printable(claims['sub']) : null,
@@ -51,9 +56,39 @@ function unread(value: string): { readonly digest: string | null; readonly claim
 
 /** A subject token as sent. */
 export type ShownSubject = {
+  /** The parameter that it came in: that of an exchange, or of the grant of RFC 7523 §2.1. */
+  readonly carrier: 'subject_token' | 'assertion'
   readonly value: string
   /** `subject_token_type`. */
   readonly type: string
+}
+
+/** Whether an assertion says that it is an ID-JAG. Nothing is proved by it. */
+export function looksGranted(assertion: string): boolean {
+  // Most assertions are tokens of workloads, and parsed soon enough.
+  const header = Buffer.from(assertion.slice(0, MAX_HEADER).split('.', 1)[0] ?? '', 'base64url')
+  if (!/oauth-id-jag\+jwt/i.test(header.toString('latin1'))) return false
+  try {
+    const { typ } = parseJwt(assertion, { types: TYPES }).header
+    return typ?.toLowerCase().replace(/^application\//, '') === ID_JAG_TYPE
+  } catch (error) {
+    if (error instanceof Refusal) return false
+    throw error
+  }
+}
+
+/** Characters of a header that are looked at. One that is longer is no ID-JAG's. */
+const MAX_HEADER = 2048
+
+/**
+ * The resource that an ID-JAG says it is for, which selects what is asked for where no parameter does. Nothing is
+ * proved by it: what is granted is bounded by what the verified token says.
+ * @returns null where it says nothing that could be one
+ */
+export function claimedResource({ value }: ShownSubject): string | null {
+  const { resource } = unread(value).claims
+  const sole = Array.isArray(resource) && resource.length === 1 ? resource[0] : resource
+  return typeof sole === 'string' ? sole : null
 }
 
 /** Reads the subject tokens of one broker. */
@@ -78,6 +113,15 @@ export type SubjectRooms = {
 /** Composed in `broker.ts`. */
 export function subjects({ issuer, tokens, providers, personOf }: SubjectRooms): Subjects {
   function own({ value, type }: ShownSubject): Proof<Authority> {
+    if (type === TXN_TOKEN) {
+      return {
+        verify(nowSeconds) {
+          const token = tokens.readTransaction(value, nowSeconds)
+          const transaction = transactionIn(token.claims)
+          return { ...authorityOf(token, issuer, personOf(token)), transaction }
+        },
+      }
+    }
     if (type !== ACCESS_TOKEN && type !== JWT) {
       throw new Refusal('type_refused', { expected: ACCESS_TOKEN, found: printable(type) })
     }
@@ -120,6 +164,7 @@ function authorityOf(token: AccessToken, issuer: string, person: Party | null): 
     names: [...namesOf(token.claims, token.kid)],
     receipts: textsOf(token.claims['receipts']),
     once: null,
+    transaction: null,
   }
 }
 

@@ -77,7 +77,7 @@ test('import law: the policy room knows no HTTP, no keys, no store, no attestor,
 
 test('import law: attestors import identity, relay, refusal, suggest, units, the net room and their SDK, nothing else', () => {
   const allowed =
-    /^(attestors\/|src\/net\/|src\/(authority|identity|lineage|relay|refusal|suggest|units)\.ts$|src\/(policy\/question|possession)\.ts$|node:|jose$|typebox$|cborg$|@(kubernetes|sigstore|aws-sdk|azure)\/)/
+    /^(attestors\/|src\/net\/|src\/(authority|identity|lineage|relay|refusal|suggest|units|uri)\.ts$|src\/(policy\/question|possession)\.ts$|node:|jose$|typebox$|cborg$|@(kubernetes|sigstore|aws-sdk|azure)\/)/
   for (const { path, imports } of SOURCES) {
     if (!path.startsWith('attestors/')) continue
     assertOnly(imports, (name) => allowed.test(name))

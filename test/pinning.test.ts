@@ -58,12 +58,15 @@ function stage(policy: PinPolicy = 'when-offered') {
     /** One use of a token with a key, or none. */
     use(held: Held, identity: Identity = TOKEN, change: Partial<Use> = {}) {
       requests += 1
-      return spend(identity, held, {
-        id: `request-${requests}`,
-        at: requests,
-        sourceIp: '192.0.2.7',
-        ...change,
-      })
+      return spend(
+        { identity, held },
+        {
+          id: `request-${requests}`,
+          at: requests,
+          sourceIp: '192.0.2.7',
+          ...change,
+        },
+      )
     },
   }
 }

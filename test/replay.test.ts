@@ -22,7 +22,8 @@ function identity(trust: string, key: string, policy: 'once' | 'reusable' = 'onc
   }
 }
 
-const spend = (store: Store, shown: Identity) => spendHeld(store, shown, UNBOUND)
+const spend = (store: Store, shown: Identity) =>
+  spendHeld(store, { identity: shown, held: UNBOUND })
 
 test('one-time evidence is spent once; the same jti of another trust entry is another evidence', async (t) => {
   const store = openSqlite(':memory:')

@@ -7,6 +7,7 @@ import { type JwtWorld, jwtVerifier } from '../jwt.ts'
 import { checkType, personProfile } from './person.ts'
 import type { UsersSettings } from './settings.ts'
 
+export { ID_JAG } from './idjag.ts'
 export { checkUsers, UsersSettings } from './settings.ts'
 
 /** A provider at work, with its background work. */

@@ -16,6 +16,7 @@ import { checkIssuer, checkWindow, invalidClaim } from '../claims.ts'
 import { signedFacts } from '../facts.ts'
 import type { Profile } from '../jwt.ts'
 import { encodePart } from '../oidc/subject.ts'
+import { grantedBy, ID_JAG } from './idjag.ts'
 import type { Accepted, UsersSettings } from './settings.ts'
 
 const DEFAULT_MAX_LIFETIME = '24h'
@@ -26,7 +27,7 @@ const TYPES: Readonly<Record<string, Accepted>> = {
   'urn:ietf:params:oauth:token-type:id_token': 'id_token',
   'urn:ietf:params:oauth:token-type:access_token': 'access_token',
   'urn:ietf:params:oauth:token-type:jwt': 'access_token',
-  'urn:ietf:params:oauth:token-type:id-jag': 'id-jag',
+  [ID_JAG]: 'id-jag',
 }
 
 /** `typ` of each kind of token, in lower case without `application/`; many providers write none, or `JWT`. */
@@ -56,18 +57,18 @@ export function personProfile(
     identify(jwt, nowSeconds) {
       const { claims } = jwt
       const window = checkWindow(claims, nowSeconds, maxLifetimeSeconds)
-      const once = isGrant(jwt) ? numberOf(claims) : null
+      const granted = isGrant(jwt) ? grantedBy(claims, settings) : null
       const act = readAct(claims['act'])
-      const key = once ?? digestOf(jwt)
+      const key = granted?.once ?? digestOf(jwt)
       const lineage = lineageOf({ trust, replay: { policy: 'reusable', key }, lineage: [] })
       const user = personOf(claims, settings, trust, window.issuedAt)
       return {
         by: trust,
         subject: user.uri,
         user,
-        of: null,
+        of: granted?.of ?? null,
         act,
-        use: { by: 'anyone' },
+        use: granted?.use ?? { by: 'anyone' },
         confirmation: confirmationOf(claims),
         ...window,
         lineage,
@@ -77,7 +78,8 @@ export function personProfile(
           ...actorsOf(act).map(({ sub }) => nameOf('actor', sub)),
         ],
         receipts: [],
-        once,
+        once: granted?.once ?? null,
+        transaction: null,
       }
     },
   }
@@ -171,11 +173,6 @@ function groupsOf(claims: JsonObject, { groupsClaim }: UsersSettings): readonly 
     if (typeof name === 'string' && name.length > 0 && name.length <= 256) return name
     throw invalidClaim(groupsClaim ?? '', expected, name)
   })
-}
-
-function numberOf({ jti }: JsonObject): string {
-  if (typeof jti === 'string' && /^[\x20-\x7e]{1,256}$/.test(jti)) return jti
-  throw invalidClaim('jti', '1 to 256 printable characters', jti)
 }
 
 /** A token that is bound to a key is worth something only with that key (RFC 7800). */

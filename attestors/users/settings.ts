@@ -38,6 +38,17 @@ export const UsersSettings = Type.Object(
       description:
         'Every `aud` of a token must be one of these: the client ids or APIs whose tokens agents may bring. An ID-JAG is for our issuer instead.',
     }),
+    clients: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 2048 }),
+        Type.String({ minLength: 1, maxLength: 2048 }),
+        {
+          ...strict,
+          description:
+            'Whom its ID-JAGs are made out to: its client id for a workload, and the canonical URI of that workload. One that is not here has its URI as client id.',
+        },
+      ),
+    ),
     groupsClaim: Type.Optional(
       Type.String({ pattern: '^.{1,256}$', description: 'The claim that lists groups, by name.' }),
     ),
@@ -59,8 +70,20 @@ export const UsersSettings = Type.Object(
 )
 export type UsersSettings = Static<typeof UsersSettings>
 
+const WORKLOAD = /^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]+$/
+
 /** Reports what the schema cannot say. */
-export function checkUsers({ jwks, issuer }: UsersSettings, report: Report): void {
+export function checkUsers(
+  { jwks, issuer, accept, clients = {} }: UsersSettings,
+  report: Report,
+): void {
+  if (!accept.includes('id-jag') && Object.keys(clients).length > 0) {
+    report(['clients'], 'are those of ID-JAGs, which are not in accept')
+  }
+  for (const [clientId, uri] of Object.entries(clients)) {
+    if (WORKLOAD.test(uri)) continue
+    report(['clients', clientId], 'must be the canonical URI of a workload, such as k8s://…')
+  }
   if (!/^https:\/\//.test(issuer) && (jwks === undefined || jwks.discovery !== undefined)) {
     report(['issuer'], 'must be an https URL where its keys are found by discovery')
   }

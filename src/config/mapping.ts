@@ -4,23 +4,32 @@ import { didYouMean } from '../suggest.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
 import type { ResourceConfig } from './resources.ts'
 
-/** Reports audiences and scopes in maps that no resource has: a map that leads nowhere is a mistake. */
-export function checkMaps(resources: readonly ResourceConfig[], find: Findings): void {
-  const offered = new Map(resources.map(({ audience, scopes }) => [audience, scopes]))
-  resources.forEach((resource, index) => {
-    for (const [audience, map] of Object.entries(resource.from)) {
-      const at = ['resources', index, 'from', audience]
-      const theirs = offered.get(audience)
-      if (audience === resource.audience) {
-        find.error(at, 'is this resource itself: its own scopes need no map', 'key')
-      } else if (theirs === undefined) {
-        const hint = didYouMean(audience, [...offered.keys()])
-        find.error(at, `is ${quote(audience)}, which is no resource here${hint}`, 'key')
-      } else {
-        checkScopes(map, { theirs, audience, resource, at }, find)
-      }
+/**
+ * Reports audiences and scopes in the maps of a resource that no other has: a map that leads nowhere is a mistake.
+ * @param others whose scopes may be in it
+ */
+export function checkMap(
+  resource: ResourceConfig,
+  path: SettingPath,
+  others: readonly ResourceConfig[],
+  find: Findings,
+): void {
+  for (const [audience, map] of Object.entries(resource.from)) {
+    const at = [...path, 'from', audience]
+    const theirs = others.find((each) => each.audience === audience)?.scopes
+    if (audience === resource.audience) {
+      find.error(at, 'is this resource itself: its own scopes need no map', 'key')
+    } else if (theirs === undefined) {
+      const known = others.map((each) => each.audience)
+      find.error(
+        at,
+        `is ${quote(audience)}, which is no resource here${didYouMean(audience, known)}`,
+        'key',
+      )
+    } else {
+      checkScopes(map, { theirs, audience, resource, at }, find)
     }
-  })
+  }
 }
 
 function checkScopes(

@@ -4,7 +4,7 @@ import type { Grade } from '../identity.ts'
 import type { Format, Sender } from '../policy/question.ts'
 import { canonicalUri } from '../uri.ts'
 import { type Findings, quote, type SettingPath } from './findings.ts'
-import { checkMaps } from './mapping.ts'
+import { checkMap } from './mapping.ts'
 import { DEFAULTS, type RawResource } from './schema.ts'
 import { boundedSeconds } from './server.ts'
 import type { TrustConfig } from './trust.ts'
@@ -45,48 +45,66 @@ const RESERVED_CLAIMS = new Set(
   ).split(' '),
 )
 
+/** What an audience is held against. */
+export type Around = {
+  /** Ours. */
+  readonly issuer: string
+  readonly trust: readonly TrustConfig[]
+  /** Every audience so far. */
+  readonly seen: Set<string>
+}
+
+const LIVES = { least: '30s', most: '24h', default: DEFAULTS.maxTtl } as const
+
 /** Reads the resources, each by itself and against the other audiences. */
 export function readResources(
   resources: readonly RawResource[],
-  issuer: string,
-  trust: readonly TrustConfig[],
+  around: Around,
   find: Findings,
 ): readonly ResourceConfig[] {
-  const seen = new Set<string>()
-  const read = resources.map((raw, index): ResourceConfig => {
-    const at = ['resources', index]
-    const audience = find.part(raw, at, 'audience') ?? ''
-    const fault = audience === '' ? undefined : audienceFault(audience, issuer, trust, seen)
-    if (fault !== undefined) find.error([...at, 'audience'], fault)
-    seen.add(audience)
-    const scopes = find.part(raw, at, 'scopes') ?? []
-    checkScopes(scopes, [...at, 'scopes'], find)
-    const groups = find.part(raw, at, 'groups') ?? []
-    checkGroups(groups, [...at, 'groups'], find)
-    const claims = find.part(raw, at, 'claims') ?? {}
-    checkClaims(claims, [...at, 'claims'], find)
-    const maxTtlSeconds = boundedSeconds(
-      find.part(raw, at, 'maxTtl') ?? DEFAULTS.maxTtl,
-      { least: '30s', most: '24h' },
-      [...at, 'maxTtl'],
-      find,
-    )
-    const format = find.part(raw, at, 'format') ?? 'jwt'
-    const sender = find.part(raw, at, 'sender') ?? 'bearer'
-    const from = find.part(raw, at, 'from') ?? {}
-    const servedBy = find.part(raw, at, 'servedBy') ?? []
-    return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, from, servedBy }
+  const read = resources.map((raw, index) =>
+    readResource(raw, ['resources', index], { ...around, ttl: LIVES }, find),
+  )
+  read.forEach((resource, index) => {
+    checkMap(resource, ['resources', index], read, find)
   })
-  checkMaps(read, find)
   return read
 }
 
-function audienceFault(
-  audience: string,
-  issuer: string,
-  trust: readonly TrustConfig[],
-  seen: ReadonlySet<string>,
-): string | undefined {
+/**
+ * Reads what tokens may be for; not yet what the scopes of others become there.
+ * @param raw without `audience` where that is read elsewhere
+ */
+export function readResource(
+  raw: Partial<RawResource>,
+  at: SettingPath,
+  around: Around & { readonly ttl: Record<'least' | 'most' | 'default', string> },
+  find: Findings,
+): ResourceConfig {
+  const audience = find.part(raw, at, 'audience') ?? ''
+  const fault = audience === '' ? undefined : audienceFault(audience, around)
+  if (fault !== undefined) find.error([...at, 'audience'], fault)
+  around.seen.add(audience)
+  const scopes = find.part(raw, at, 'scopes') ?? []
+  checkScopes(scopes, [...at, 'scopes'], find)
+  const groups = find.part(raw, at, 'groups') ?? []
+  checkGroups(groups, [...at, 'groups'], find)
+  const claims = find.part(raw, at, 'claims') ?? {}
+  checkClaims(claims, [...at, 'claims'], find)
+  const maxTtlSeconds = boundedSeconds(
+    find.part(raw, at, 'maxTtl') ?? around.ttl.default,
+    around.ttl,
+    [...at, 'maxTtl'],
+    find,
+  )
+  const format = find.part(raw, at, 'format') ?? 'jwt'
+  const sender = find.part(raw, at, 'sender') ?? 'bearer'
+  const from = find.part(raw, at, 'from') ?? {}
+  const servedBy = find.part(raw, at, 'servedBy') ?? []
+  return { audience, scopes, groups, maxTtlSeconds, format, sender, claims, from, servedBy }
+}
+
+function audienceFault(audience: string, { issuer, trust, seen }: Around): string | undefined {
   const canonical = canonicalUri(audience)
   if (canonical === undefined) {
     return `is ${quote(audience)}, not an absolute URI such as https://mcp.example.com, without fragment and user name`

@@ -8,6 +8,7 @@ import { UsersSettings } from '../../attestors/users/index.ts'
 import type { AttestorKind } from '../identity.ts'
 import { DURATION_PATTERN, SIZE_PATTERN } from '../units.ts'
 import { AdminSettings } from './admin.ts'
+import { ChainingSettings, TransactionsSettings } from './chaining.ts'
 import { duration, filePath, NAME, NAME_TITLE, named, port, strict, text } from './parts.ts'
 import { StoreSettings } from './store.ts'
 import { TelemetrySettings } from './telemetry.ts'
@@ -242,6 +243,8 @@ const fixed = {
   policies,
   users: Type.Optional(Type.Array(UsersSettings, { maxItems: 100 })),
   delegation: Type.Optional(delegation),
+  chaining: Type.Optional(Type.Array(ChainingSettings, { maxItems: 100 })),
+  transactions: Type.Optional(TransactionsSettings),
 }
 
 /** The settings as written; each trust entry is still `{ <kind>: settings }`. */

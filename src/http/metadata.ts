@@ -6,6 +6,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { JWK } from 'jose'
 import { PROOF_ALGORITHMS } from '../dpop.ts'
+import { ID_JAG } from '../subjects.ts'
 import { pathOf } from '../uri.ts'
 import { allowAnyOrigin, preflight } from './cors.ts'
 import { TOKEN_EXCHANGE_GRANT } from './delegation.ts'
@@ -23,8 +24,14 @@ export type MetadataRoom = {
   readonly clientCertificates?: boolean
   /** Whether tokens are bound to certificates (RFC 8705 §3.3), which proxies may forward too. Left out: no. */
   readonly bindsCertificates?: boolean
+  /** Whether some provider's ID-JAGs are taken. Whose, is nobody's matter. */
+  readonly takesGrants: boolean
+  /** Whether ID-JAGs for other authorization servers are made here. For which, is nobody's matter. */
+  readonly makesGrants: boolean
   readonly publishedKeys: () => { readonly keys: readonly JWK[] }
 }
+
+const ID_JAG_PROFILE = 'urn:ietf:params:oauth:grant-profile:id-jag'
 
 const WELL_KNOWN = ['oauth-authorization-server', 'openid-configuration']
 
@@ -91,6 +98,10 @@ export function metadata(room: MetadataRoom): Record<string, true | string | rea
     code_challenge_methods_supported: ['S256'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],
+    // draft-ietf-oauth-identity-assertion-authz-grant §7
+    ...(room.takesGrants && { authorization_grant_profiles_supported: [ID_JAG_PROFILE] }),
+    // draft-ietf-oauth-identity-chaining §3
+    ...(room.makesGrants && { identity_chaining_requested_token_types_supported: [ID_JAG] }),
   }
 }
 

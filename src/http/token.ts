@@ -7,11 +7,17 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
 import { printable, Refusal } from '../refusal.ts'
-import { ACCESS_TOKEN } from '../subjects.ts'
 import { plainAddress } from './address.ts'
 import type { ReadCertificates, ShownCertificates } from './certificates.ts'
 import { allowAnyOrigin } from './cors.ts'
-import { readActor, readSubject, TOKEN_EXCHANGE_GRANT } from './delegation.ts'
+import {
+  issuedType,
+  readActor,
+  readGranted,
+  readSubject,
+  readWanted,
+  TOKEN_EXCHANGE_GRANT,
+} from './delegation.ts'
 import { readAttestation, readClientAssertion } from './evidence.ts'
 import { demandForm, type Form, need, parseForm } from './form.ts'
 import { gate } from './gate.ts'
@@ -73,17 +79,24 @@ export function parseFormBody(_request: FastifyRequest, body: string): Promise<F
 function readAsk(request: FastifyRequest, room: TokenRoom): Ask {
   const form = demandForm(request)
   const grantType = need(form, 'grant_type')
+  refuseSecrets(form, request)
   const shown = room.certificates(request)
-  const evidence = readEvidence(form, grantType, request, shown)
+  const exchanging = grantType === TOKEN_EXCHANGE_GRANT
+  const granted = grantType === JWT_BEARER_GRANT ? readGranted(form) : null
+  const evidence =
+    granted === null ? readEvidence(form, grantType, shown) : readClientAssertion(form)
   return {
     id: request.id,
     grantType,
     evidence,
     attestation: readAttestation(form),
     clientId: form.one('client_id') ?? null,
-    subject: grantType === TOKEN_EXCHANGE_GRANT ? readSubject(form) : null,
-    mayAct: readMayAct(form.one('may_act')),
-    resources: readTargets(form, grantType),
+    subject: exchanging ? readSubject(form) : granted,
+    mayAct: readWorkload(form, 'may_act'),
+    wanted: exchanging ? readWanted(form) : { type: 'access_token' },
+    requestedActor: readWorkload(form, 'requested_actor'),
+    resources: form.all('resource'),
+    audiences: exchanging ? form.all('audience') : [],
     scopes: readScopes(form.one('scope')),
     sourceIp: plainAddress(request.ip),
     proofs: readProofs(request, room.endpoint, {
@@ -94,17 +107,14 @@ function readAsk(request: FastifyRequest, room: TokenRoom): Ask {
   }
 }
 
-function readEvidence(
-  form: Form,
-  grantType: string,
-  request: FastifyRequest,
-  shown: ShownCertificates,
-): Evidence {
-  // RFC 6749 §2.3: one method of client authentication a request. We issue no secrets at all.
-  if (request.headers.authorization !== undefined || form.one('client_secret') !== undefined) {
-    throw new Refusal('credentials_ambiguous', { problem: 'a client secret is not used here' })
-  }
-  if (grantType === TOKEN_EXCHANGE_GRANT) return readActing(form)
+/** RFC 6749 §2.3: one method of client authentication a request. We issue no secrets at all. */
+function refuseSecrets(form: Form, { headers }: FastifyRequest): void {
+  if (headers.authorization === undefined && form.one('client_secret') === undefined) return
+  throw new Refusal('credentials_ambiguous', { problem: 'a client secret is not used here' })
+}
+
+function readEvidence(form: Form, grantType: string, shown: ShownCertificates): Evidence {
+  if (grantType === TOKEN_EXCHANGE_GRANT) return readActing(form, shown)
   const carrier = CARRIERS.get(grantType)
   if (carrier === undefined) {
     throw new Refusal('grant_type_unsupported', { found: printable(grantType) })
@@ -113,30 +123,27 @@ function readEvidence(
   if (form.one(other) !== undefined) {
     throw new Refusal('credentials_ambiguous', { problem: `${carrier} and ${other} together` })
   }
-  if (carrier === 'client_assertion' && isSvid(form, shown)) {
-    const value = shown.chain.map((der) => der.toString('base64')).join('.')
-    return { role: 'workload', ...X509_SVID, value }
-  }
+  if (carrier === 'client_assertion' && isSvid(form, shown)) return svidOf(shown)
   if (carrier === 'client_assertion') return readClientAssertion(form)
   return { role: 'workload', carrier, value: need(form, carrier) }
+}
 
-  /** The acting workload authenticates as actor or as client (RFC 8693 §2.1); a subject token alone yields nothing. */
-  function readActing(form: Form): Evidence {
-    if (form.one('assertion') !== undefined) {
-      throw new Refusal('credentials_ambiguous', { problem: 'assertion in a token exchange' })
-    }
-    const actor = readActor(form)
-    const assertion = form.one('client_assertion')
-    if (actor !== null && assertion !== undefined) {
-      throw new Refusal('credentials_ambiguous', {
-        problem: 'actor_token and client_assertion together',
-      })
-    }
-    if (actor !== null) return actor
-    if (assertion === undefined)
-      throw new Refusal('parameter_missing', { parameter: 'actor_token' })
-    return { ...readClientAssertion(form), role: 'actor' }
+/** The acting workload authenticates as actor or as client (RFC 8693 §2.1); a subject token alone yields nothing. */
+function readActing(form: Form, shown: ShownCertificates): Evidence {
+  if (form.one('assertion') !== undefined) {
+    throw new Refusal('credentials_ambiguous', { problem: 'assertion in a token exchange' })
   }
+  const actor = readActor(form)
+  const assertion = form.one('client_assertion')
+  if (actor !== null && assertion !== undefined) {
+    throw new Refusal('credentials_ambiguous', {
+      problem: 'actor_token and client_assertion together',
+    })
+  }
+  if (actor !== null) return actor
+  if (assertion !== undefined) return { ...readClientAssertion(form), role: 'actor' }
+  if (isSvid(form, shown)) return { ...svidOf(shown), role: 'actor' }
+  throw new Refusal('parameter_missing', { parameter: 'actor_token' })
 }
 
 /** draft-ietf-oauth-spiffe-client-auth §3.2: no assertion, a certificate, and the SPIFFE ID as `client_id`. */
@@ -146,29 +153,27 @@ function isSvid(form: Form, { chain, identifies }: ShownCertificates): boolean {
   return identifies && SPIFFE_ID.test(form.one('client_id') ?? '')
 }
 
+function svidOf({ chain }: ShownCertificates): Evidence {
+  return {
+    role: 'workload',
+    ...X509_SVID,
+    value: chain.map((der) => der.toString('base64')).join('.'),
+  }
+}
+
 /** Each grant type has one parameter for the workload's credential. */
 const CARRIERS: ReadonlyMap<string, 'assertion' | 'client_assertion'> = new Map([
   [JWT_BEARER_GRANT, 'assertion'],
   [CLIENT_CREDENTIALS_GRANT, 'client_assertion'],
 ])
 
-/** RFC 8693 §2.1: in an exchange, `audience` says the same as `resource`. */
-function readTargets(form: Form, grantType: string): readonly string[] {
-  const resources = form.all('resource')
-  if (grantType !== TOKEN_EXCHANGE_GRANT) return resources
-  return [...new Set([...resources, ...form.all('audience')])]
-}
-
-/** The workload that may act by the token that is asked for: its canonical URI. */
-function readMayAct(uri: string | undefined): string | null {
+/** A workload by its canonical URI; null for none. */
+function readWorkload(form: Form, parameter: 'may_act' | 'requested_actor'): string | null {
+  const uri = form.one(parameter)
   if (uri === undefined) return null
   if (/^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]{1,1024}$/.test(uri)) return uri
   const expected = 'the canonical URI of a workload'
-  throw new Refusal('parameter_malformed', {
-    parameter: 'may_act',
-    expected,
-    found: printable(uri),
-  })
+  throw new Refusal('parameter_malformed', { parameter, expected, found: printable(uri) })
 }
 
 function readScopes(scope: string | undefined): readonly string[] {
@@ -185,12 +190,18 @@ function readScopes(scope: string | undefined): readonly string[] {
   return scopes
 }
 
-function successBody({ token, grant, exchanged }: Issued): Record<string, string | number> {
+function successBody({ token, grant, issuedType: type }: Issued): Record<string, string | number> {
   return {
     access_token: token,
-    ...(exchanged && { issued_token_type: ACCESS_TOKEN }),
-    token_type: grant.confirmation !== null && 'jkt' in grant.confirmation ? 'DPoP' : 'Bearer',
+    ...(type !== null && { issued_token_type: issuedType(type) }),
+    token_type: tokenType(type, grant),
     expires_in: grant.expiresAt - grant.issuedAt,
     ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
   }
+}
+
+/** RFC 8693 §2.2.1: what is no access token has no way of being used as one. */
+function tokenType(type: Issued['issuedType'], { confirmation }: Issued['grant']): string {
+  if (type !== null && type !== 'access_token') return 'N_A'
+  return confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
 }

@@ -141,8 +141,9 @@ function shaped(value: Record<string, unknown>): ReceiptClaims {
 /** The last receipt is of the token itself. */
 function leadTo({ sub, act, res, scope, iat }: Told, claims: CarryingClaims): void {
   const last = [sub, act, res, scope, iat]
-  const { sub: subject, client_id, aud, scope: scopes = '', iat: issuedAt } = claims
-  const carried = [subject, client_id, aud, scopes, issuedAt]
+  const { sub: subject, client_id, req_wl, aud, scope: scopes = '', iat: issuedAt } = claims
+  // A transaction token names its holder as the workload that asked for it.
+  const carried = [subject, client_id ?? req_wl, aud, scopes, issuedAt]
   if (last.every((each, index) => each === carried[index])) return
   throw new InvalidReceipts('the receipts are of another token')
 }

@@ -49,6 +49,8 @@ test('the sample of design.md becomes a Config in seconds and absolute paths', (
       maxDepth: 3,
       agents: [{ type: 'ServiceAccount', id: 'prod-eu/agents/planner' }],
     },
+    chaining: [],
+    transactions: null,
     telemetry: { traces: { endpoint: 'http://collector:4318/v1/traces', ratio: 0.5 } },
     trust: [
       {
@@ -146,6 +148,8 @@ test('what is left out has the defaults of design.md', () => {
     telemetry: { traces: null },
     users: [],
     delegation: { maxDepth: 4, agents: [] },
+    chaining: [],
+    transactions: null,
   })
   assert.equal(trust[0]?.audience, 'https://cs.example.com')
   assert.deepEqual(resources[0], {

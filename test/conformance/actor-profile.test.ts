@@ -97,12 +97,16 @@ test('§1.7 cnf is the key of whoever acts now', async (t) => {
       evidence: { role: 'actor', carrier: 'actor_token', value: world.actor(actor) },
       attestation: null,
       subject: {
+        carrier: 'subject_token',
         value: subject,
         type: subject === alice ? 'urn:ietf:params:oauth:token-type:id_token' : ACCESS_TOKEN,
       },
       mayAct,
       clientId: null,
+      wanted: { type: 'access_token' },
+      requestedActor: null,
       resources: ['https://mcp.example.com'],
+      audiences: [],
       scopes: ['trades:read'],
       sourceIp: null,
       proofs: {

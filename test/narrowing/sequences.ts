@@ -222,7 +222,11 @@ function exchangeAsk(world: DelegationWorld, by: Random, { token, claims }: Link
   return {
     ...common(world, by, agent),
     ...(claims !== null && by.chance(0.5) && { resources: [claims.aud] }),
-    subject: { value: token, type: claims === null ? ID_TOKEN : ACCESS_TOKEN },
+    subject: {
+      carrier: 'subject_token',
+      value: token,
+      type: claims === null ? ID_TOKEN : ACCESS_TOKEN,
+    },
     scopes: claims === null || by.chance(0.6) ? someScopes(by) : [],
   }
 }
@@ -252,6 +256,9 @@ function common(
     attestation: null,
     clientId: null,
     resources: [by.pick(AUDIENCES)],
+    audiences: [],
+    wanted: { type: 'access_token' },
+    requestedActor: null,
     mayAct: by.chance(0.5) ? `k8s://prod-eu/ns/agents/sa/${by.pick(AGENTS)}` : null,
     sourceIp: null,
     proofs:

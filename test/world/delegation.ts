@@ -4,7 +4,13 @@
  */
 
 import type { TestContext } from 'node:test'
-import { type BrokerOptions, RESOURCE, startBroker, type TestBroker } from './broker.ts'
+import {
+  type BrokerOptions,
+  RESOURCE,
+  type Settings,
+  startBroker,
+  type TestBroker,
+} from './broker.ts'
 import type { Draft } from './issuer.ts'
 import { type Signer, signer } from './keys.ts'
 
@@ -54,7 +60,12 @@ export type DelegationWorld = TestBroker & {
 
 export async function startDelegation(
   t: Pick<TestContext, 'after'>,
-  { settings = {}, policies = DELEGATION_POLICIES, ...options }: BrokerOptions = {},
+  {
+    settings = {},
+    provider = {},
+    policies = DELEGATION_POLICIES,
+    ...options
+  }: BrokerOptions & { readonly provider?: Settings } = {},
 ): Promise<DelegationWorld> {
   const corp = signer('corp')
   const world = await startBroker(t, {
@@ -69,6 +80,7 @@ export async function startDelegation(
           accept: ['id_token', 'access_token'],
           audiences: [CLIENT],
           groupsClaim: 'groups',
+          ...provider,
         },
       ],
       delegation: { agents: ['ServiceAccount::"prod-eu/agents/planner"'] },

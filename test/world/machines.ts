@@ -22,6 +22,7 @@ import { Refusal } from '../../src/refusal.ts'
 import { openRevocations } from '../../src/revocations.ts'
 import { sealer } from '../../src/seal.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import { targets } from '../../src/target.ts'
 import { vouching } from '../../src/vouching.ts'
 import { ACCOUNT, INSTANCE, setAwsStage } from './aws.ts'
 import { ISSUER, RESOURCE, startBroker } from './broker.ts'
@@ -104,9 +105,8 @@ export async function startMachines(t: TestContext) {
   const rules = { fact: 'nitro.measured', grade: 'A' } as const
   const rooms: Rooms = {
     issuer: ISSUER,
-    resources: new Map([
-      [
-        RESOURCE,
+    targets: targets({
+      resources: [
         {
           audience: RESOURCE,
           maxTtlSeconds: 900,
@@ -116,13 +116,20 @@ export async function startMachines(t: TestContext) {
           from: {},
         },
       ],
-    ]),
+      chaining: [],
+      transactions: null,
+    }),
     prove: possession(
       nonces(SECRET, randomBytes),
       certificateJudge(() => null),
     ),
     ...delegation(
-      { issuer: ISSUER, resources: [], delegation: { maxDepth: 4, agents: [] } },
+      {
+        issuer: ISSUER,
+        resources: [],
+        transactions: null,
+        delegation: { maxDepth: 4, agents: [] },
+      },
       { tokens: accessTokens(ISSUER, keys), providers: [], secret: SECRET },
     ),
     vouching: vouching([taking], new Map(), ours),
@@ -162,6 +169,9 @@ export async function startMachines(t: TestContext) {
       attestation: attestation === null ? null : { ...beside, value: attestation },
       clientId: null,
       resources: [RESOURCE],
+      audiences: [],
+      wanted: { type: 'access_token' },
+      requestedActor: null,
       scopes: ['trades:read'],
       sourceIp: null,
       proofs: null,
