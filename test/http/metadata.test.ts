@@ -46,6 +46,8 @@ test('spiffe_jwt is published with a trust domain, and spiffe_x509 only where ce
     scopes: [],
     assertionAlgorithms: [],
     publishedKeys: () => ({ keys: [] }),
+    takesGrants: false,
+    makesGrants: false,
   }
   const further = (spiffe: boolean, clientCertificates: boolean) => {
     const document = metadata({ ...room, spiffe, clientCertificates })

@@ -134,15 +134,14 @@ export function storeSuite(name: string, prepare: OpenStore): void {
     t.after(() => store.close())
     const heard: string[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
-    // A shared store also tells everything once it has begun to listen.
+    // A shared store also tells everything, of every topic, once it has begun to listen.
     await store.addKey(keyRecord(1))
     const end = store.onChange((topic) => {
       heard.push(topic)
-      resolve()
+      if (topic === 'signing_keys') resolve()
     })
     await store.addKey(keyRecord(2))
     await promise
-    assert.deepEqual([...new Set(heard)], ['signing_keys'])
     end()
     const before = heard.length
     await store.addKey(keyRecord(3))
