@@ -46,7 +46,7 @@ const rows: readonly Row[] = [
   ['an issuer with the default port', ISSUER, 'issuer: ▸https://cs.example.com:443\n', 'issuer must be written "https://cs.example.com"'],
   ['a public http issuer', ISSUER, 'issuer: ▸http://cs.example.com\n', 'issuer must begin with https://; http is only for a loopback host'],
   ['an unknown section', 'audit:', '▸audits:', 'audits is not a setting; did you mean "audit"?'],
-  ['a section of a later version', 'audit:', '▸sessions:', 'sessions is not a setting; allowed here: issuer, listen, admin, store, keys, audit, telemetry, resources, policies, users, delegation, trust'],
+  ['a section of a later version', 'audit:', '▸sessions:', 'sessions is not a setting; allowed here: issuer, listen, admin, store, keys, audit, telemetry, resources, policies, users, delegation, chaining, transactions, trust'],
   ['an unknown setting', 'port: 8443', '▸prot: 8443', 'listen.prot is not a setting; did you mean "port"?'],
   ['a section that is a value', 'admin: { host: 127.0.0.1, port: 9443 }', 'admin: ▸9443', 'admin is 9443, but must be a mapping (key: value)'],
   ['a port in quotes', 'port: 8443', 'port: ▸"8443"', 'listen.port is "8443", but must be a whole number'],

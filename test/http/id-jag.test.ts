@@ -6,6 +6,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { thumbprint, UNBOUND } from '../../src/possession.ts'
 import { spend } from '../../src/replay.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
+import { issue } from '../world/authority.ts'
 import { ISSUER, RESOURCE, startBroker } from '../world/broker.ts'
 import {
   ALICE,
@@ -17,6 +18,8 @@ import {
   PLANNER,
   startChaining,
 } from '../world/chaining.ts'
+
+import { type Holder, holder } from '../world/proof.ts'
 
 test('an ID-JAG gives its client what it says, in either place, as the same authority', async (t) => {
   const world = await startChaining(t)
@@ -113,7 +116,7 @@ test('it is taken back where the token does not leave', async (t) => {
 
 test('one that is bound to a key is good with that key, and the token is bound to it too', async (t) => {
   const world = await startChaining(t)
-  const leaf = Buffer.from('a certificate')
+  const leaf = issue('planner').der
   const own = thumbprint(leaf)
   const ask = (certificates: readonly Buffer[], x5t: string) =>
     world.broker.exchange({
@@ -149,6 +152,31 @@ test('one that is bound to a key is good with that key, and the token is bound t
   for (const refused of [ask([], own), ask([leaf], 'another')]) {
     await assert.rejects(refused, { reason: 'subject_unusable', carrier: 'assertion' })
   }
+})
+
+test('one that is bound to a key of DPoP is good with a proof of that key alone', async (t) => {
+  const world = await startChaining(t)
+  const [owner, thief] = [holder('owner'), holder('thief')]
+  const assertion = () =>
+    world.idJag(({ claims }) => Object.assign(claims, { cnf: { jkt: owner.jkt } }))
+  const at = world.clock.seconds()
+  const url = `${ISSUER}/token`
+  const nonce = String(
+    (await world.ask(world.grantForm(), { dpop: owner.prove({ url, at }) })).headers['dpop-nonce'],
+  )
+  const ask = (who: Holder | null) =>
+    world.ask(
+      world.grantForm({ assertion: assertion() }),
+      who === null ? {} : { dpop: who.prove({ url, at, nonce }) },
+    )
+  for (const who of [null, thief]) {
+    const { status, body } = await ask(who)
+    assert.deepEqual([status, body['error']], [400, 'invalid_grant'])
+    assert.equal(world.events().at(-1)?.reason, 'subject_unusable')
+  }
+  const { status, body } = await ask(owner)
+  assert.deepEqual([status, body['token_type']], [200, 'DPoP'])
+  assert.deepEqual(decodeJwt(String(body['access_token']))['cnf'], { jkt: owner.jkt })
 })
 
 test('ours says who acts for whom, for what, to whom there', async (t) => {
