@@ -6,48 +6,77 @@
 import { Writable } from 'node:stream'
 import type { Command, Terminal } from './command.ts'
 import { fromPackage, IN_HOURS } from './demo/caller.ts'
+import { tellChain } from './demo/chain.ts'
 import { tellSuccess } from './demo/granted.ts'
+import { people } from './demo/people.ts'
 import { REFUSED, tellRefusal } from './demo/refused.ts'
+import { tellReturned } from './demo/returned.ts'
 import { tellStolen } from './demo/stolen.ts'
 import { type Page, page } from './page.ts'
-import { type Playground, playground } from './playground.ts'
+import { type Playground, type PlaygroundOptions, playground } from './playground.ts'
 import { freePorts } from './ports.ts'
 
 export const command: Command = {
   usage: 'usage: countersign demo\n\nShows the whole job, offline, and exits.',
   async run(_args, terminal) {
-    let now = IN_HOURS
     const started = performance.now()
-    const [port = 0, adminPort = 0] = await freePorts(2)
-    const silent = () => new Writable({ write: (_chunk, _encoding, done) => done() })
-    const ground = await playground({
-      policies: 'examples/working-hours',
-      pin: 'when-offered',
-      port,
-      adminPort,
-      now: () => now,
-      auditStream: silent(),
-      logStream: silent(),
-    })
     const story = page(terminal)
-    try {
-      introduce(story, ground)
-      await tellSuccess(story, ground, () => now)
-      story.chapter(
-        '4',
-        'What must be refused is refused. The caller hears one sentence; you read why.',
-      )
-      for (const refused of REFUSED) {
-        now = refused.clock
-        await tellRefusal(story, ground, refused)
-      }
-      now = IN_HOURS
-      await tellStolen(story, ground, () => now)
-    } finally {
-      await ground.close()
-    }
+    await firstAct(story)
+    await secondAct(story)
     return ending(story, terminal, performance.now() - started)
   },
+}
+
+/** One workload, and what is its own. */
+async function firstAct(story: Page): Promise<void> {
+  let now = IN_HOURS
+  const ground = await stage({
+    policies: 'examples/working-hours',
+    pin: 'when-offered',
+    now: () => now,
+  })
+  try {
+    introduce(story, ground)
+    await tellSuccess(story, ground, () => now)
+    story.chapter(
+      '4',
+      'What must be refused is refused. The caller hears one sentence; you read why.',
+    )
+    for (const refused of REFUSED) {
+      now = refused.clock
+      await tellRefusal(story, ground, refused)
+    }
+    now = IN_HOURS
+    await tellStolen(story, ground, () => now)
+    await tellReturned(story, ground, () => now)
+  } finally {
+    await ground.close()
+  }
+}
+
+/** People, and agents that act for them. */
+async function secondAct(story: Page): Promise<void> {
+  const corp = people()
+  const ground = await stage({
+    policies: 'examples/agents-for-groups',
+    sections: corp.sections,
+    now: () => IN_HOURS,
+  })
+  try {
+    story.chapter('Second act', 'A person, her agent, and its helper.')
+    await tellChain(story, ground, corp, IN_HOURS)
+  } finally {
+    await ground.close()
+  }
+}
+
+/** A broker that writes to nobody. */
+async function stage(
+  set: Pick<PlaygroundOptions, 'policies' | 'pin' | 'sections' | 'now'>,
+): Promise<Playground> {
+  const [port = 0, adminPort = 0] = await freePorts(2)
+  const silent = () => new Writable({ write: (_chunk, _encoding, done) => done() })
+  return playground({ ...set, port, adminPort, auditStream: silent(), logStream: silent() })
 }
 
 function introduce(story: Page, { cluster, running, policiesPath }: Playground): void {

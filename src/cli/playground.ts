@@ -1,6 +1,6 @@
 /**
  * A broker to play with: the composition of `serve`, an in-memory store, and a stand-in for the cluster. `dev` and
- * the demo differ only in policies and clock.
+ * the acts of the demo differ in policies and clock, and in whether there are people.
  */
 
 import { resolve } from 'node:path'
@@ -19,6 +19,8 @@ export type PlaygroundOptions = RunOptions & {
   readonly policies: string
   /** Whether platform tokens are pinned; not, unless it is said. */
   readonly pin?: PinPolicy
+  /** Further sections of the configuration, as YAML. */
+  readonly sections?: string
   /** Ports of the two listeners. */
   readonly port: number
   readonly adminPort: number
@@ -56,7 +58,7 @@ function sampleConfig(
   issuer: string,
   clusterIssuer: string,
   policies: string,
-  { port, adminPort, pin = 'off' }: PlaygroundOptions,
+  { port, adminPort, pin = 'off', sections = '' }: PlaygroundOptions,
 ): Config {
   const yaml = `
 issuer: ${issuer}
@@ -79,7 +81,7 @@ policies:
   zones: [Europe/Berlin]
   calendars:
     change-freeze: { dates: [2026-12-24..2027-01-02], zone: Europe/Berlin }
-`
+${sections}`
   const loaded = loadConfig(yaml, {
     path: 'sample.yaml',
     env: {},

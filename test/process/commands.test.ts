@@ -15,8 +15,14 @@ const shell = promisify(execFile)
 test('demo: the whole job, every step as promised', async () => {
   const { code, out, err } = await run('demo')
   assert.equal(code, 0, out + err)
-  assert.match(out, /^11 of 11 steps as promised/m)
+  assert.match(out, /^20 of 20 steps as promised/m)
   assert.match(out, /evidence_key_mismatch: One platform token is used with two keys/)
+  assert.match(out, /^ +introspect \{"active":false\}$/m)
+  assert.match(
+    out,
+    /└─ k8s:.*\/planner {2}trades:read trades:write {2}600 s\n.*\/helper {2}trades:read {2}300 s/,
+  )
+  for (const reason of ['scope_exceeded', 'subject_unusable']) assert.ok(out.includes(reason))
   assert.match(out, /timeOfDay < duration\("20h"\) \(is 22h40m\)/)
   assert.doesNotMatch(out, /NOT SO|undefined|\[object/)
 })

@@ -1,5 +1,6 @@
 /** Who asks in the story: over HTTP, like anybody else. And what the operator reads of it afterwards. */
 
+import type { JSONWebKeySet } from 'jose'
 import { ADVICE } from '../../advice.ts'
 import { epochSeconds } from '../../units.ts'
 import { type Playground, packagePath, SAMPLE_RESOURCE } from '../playground.ts'
@@ -15,7 +16,7 @@ export const LIFETIME = 600
 export type Answer = {
   readonly status: number
   readonly requestId: string
-  readonly body: Readonly<Record<string, string | number | undefined>>
+  readonly body: Readonly<Record<string, string | number | boolean | undefined>>
 }
 
 /** A platform token as it is asked for. */
@@ -36,22 +37,46 @@ export function platformToken(
 }
 
 /** Shows a platform token to the broker. @param send what proves a key with it, if the caller has one */
-export async function ask(
-  { issuer }: Playground,
+export function ask(
+  ground: Playground,
   assertion: string,
   scope: string,
-  send: (request: Request) => Promise<Response> = (request) => fetch(request),
+  send?: Send,
 ): Promise<Answer> {
-  const body = new URLSearchParams({
-    grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-    assertion,
-    resource: SAMPLE_RESOURCE,
-    scope,
-  })
-  const response = await send(new Request(`${issuer}/token`, { method: 'POST', body }))
-  const answer = (await response.json()) as Answer['body']
+  const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+  return post(ground, '/token', { grant_type, assertion, resource: SAMPLE_RESOURCE, scope }, send)
+}
+
+type Send = (request: Request) => Promise<Response>
+
+/** Sends a form to an endpoint of the broker. */
+export async function post(
+  { issuer }: Playground,
+  path: '/token' | '/introspect' | '/revoke',
+  form: Readonly<Record<string, string>>,
+  send: Send = (request) => fetch(request),
+): Promise<Answer> {
+  const body = new URLSearchParams(form)
+  const response = await send(new Request(`${issuer}${path}`, { method: 'POST', body }))
+  const text = await response.text()
   const requestId = response.headers.get('x-request-id') ?? ''
-  return { status: response.status, requestId, body: answer }
+  return { status: response.status, requestId, body: text === '' ? {} : JSON.parse(text) }
+}
+
+/** Asks or tells something about a token, as a workload that shows its platform token. */
+export function about(
+  ground: Playground,
+  path: '/introspect' | '/revoke',
+  token: string,
+  assertion: string,
+): Promise<Answer> {
+  const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+  return post(ground, path, { token, client_assertion_type, client_assertion: assertion })
+}
+
+/** The public keys of the broker, as anybody gets them. */
+export async function publicKeys({ issuer }: Playground): Promise<JSONWebKeySet> {
+  return (await (await fetch(`${issuer}/jwks`)).json()) as JSONWebKeySet
 }
 
 /** The network of the story: everything is where it is, but the resource server, which is a function. */
