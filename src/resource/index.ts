@@ -16,6 +16,12 @@ import type { RevocationFeed } from './revocations.ts'
 export { FeedRefused } from './feed.ts'
 export { type Credential, type Introspector, introspector } from './introspect.ts'
 export {
+  InvalidReceipts,
+  type VerifiedChain,
+  type VerifiedHop,
+  verifyReceipts,
+} from './receipts.ts'
+export {
   type FeedOptions,
   type RevocationFeed,
   revocationFeed,
