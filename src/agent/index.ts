@@ -5,12 +5,14 @@
  */
 
 import { readFile } from 'node:fs/promises'
+import { onBehalf, type Subject } from './behalf.ts'
 import { type CertificateSource, certified } from './certified.ts'
 import { ask, discover, type Endpoints, type Send } from './endpoints.ts'
 import { AgentError } from './failure.ts'
 import type { AgentKey } from './key.ts'
 import { proving } from './proof.ts'
 
+export { type Subject, subjectFile } from './behalf.ts'
 export {
   type CertificateSource,
   type ClientCertificate,
@@ -55,6 +57,13 @@ export type AgentOptions = {
   readonly scopes?: readonly string[]
   /** Reads the platform's credential, anew for each token. Default: `kubernetes()`. */
   readonly source?: () => Promise<string | Assertion | Certified>
+  /**
+   * For whom the agent acts (RFC 8693): read anew for each token. The person or agent is `sub` of the tokens, this
+   * workload acts. Absent: it asks for itself.
+   */
+  readonly subject?: () => Promise<Subject>
+  /** The workload that may act by its tokens (`may_act`, RFC 8693 §4.4), as a canonical URI. */
+  readonly mayAct?: string
   /**
    * The key that tokens are bound to (RFC 9449): without it a stolen token is of no use. `keyFile(path)` where a
    * restarted container has to find it again, else `freshKey()`. Absent: bearer tokens.
@@ -122,13 +131,15 @@ export function agent(options: AgentOptions): Agent {
 
   async function request(): Promise<TokenResponse> {
     // First: were it to fail while the broker is asked, nobody would hear of the broker's failure.
-    const credential = shown(await source())
+    const own = shown(await source())
+    const credential = options.subject ? onBehalf(own, await options.subject()) : own
     endpoints ??= discover(options.issuer, http).catch((error) => {
       endpoints = undefined
       throw error
     })
     const form = new URLSearchParams({ ...credential, resource: options.resource })
     if (options.scopes?.length) form.set('scope', options.scopes.join(' '))
+    if (options.mayAct !== undefined) form.set('may_act', options.mayAct)
     const { token: endpoint } = await endpoints
     const send: Send = toBroker ? (url, init) => toBroker(new Request(url, init), null) : http
     const response = (await ask(send, endpoint, { method: 'POST', body: form })) as TokenResponse

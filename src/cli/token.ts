@@ -1,6 +1,6 @@
 /** `countersign token`: the platform's credential in, an access token on standard output. */
 
-import { AgentError, agent, certificateFiles, keyFile } from '../agent/index.ts'
+import { AgentError, agent, certificateFiles, keyFile, subjectFile } from '../agent/index.ts'
 import { type Command, parseOptions, required, UsageError } from './command.ts'
 import { detected, SOURCES_USAGE, sourceOf } from './sources.ts'
 
@@ -14,6 +14,9 @@ export const command: Command = {
 ${SOURCES_USAGE}
   --audience A         for whom the credential is asked (default: the issuer)
   --token-file FILE    a projected token
+  --subject-token-file FILE  act for whom this token is about (RFC 8693); with --subject-token-type
+  --subject-token-type TYPE  id_token or access_token of a person's provider, access_token of the broker's own
+  --may-act URI        the workload that may go on from this token, such as k8s://prod-eu/ns/agents/sa/helper
   --dpop               bind the token to a key (RFC 9449): whoever uses it has to prove that key
   --key-file FILE      the key for --dpop; made on first use, readable by its owner alone
   --cert FILE          show this certificate, which the token is bound to (RFC 8705); with --key
@@ -29,6 +32,9 @@ ${SOURCES_USAGE}
         source: { type: 'string' },
         audience: { type: 'string' },
         'token-file': { type: 'string' },
+        'subject-token-file': { type: 'string' },
+        'subject-token-type': { type: 'string' },
+        'may-act': { type: 'string' },
         dpop: { type: 'boolean', default: false },
         'key-file': { type: 'string' },
         cert: { type: 'string' },
@@ -48,14 +54,20 @@ ${SOURCES_USAGE}
     const resource = required(values.resource, '--resource')
     const source = sourceOf(values.source ?? detected(wanted), wanted)
     const { now } = terminal
+    const subject = subjectOf(values['subject-token-file'], values['subject-token-type'])
+    const mayAct = values['may-act']
     const asked = { issuer, resource, scopes: values.scope ?? [], source, now }
+    const behalf = {
+      ...(subject !== null && { subject }),
+      ...(mayAct !== undefined && { mayAct }),
+    }
     const path = keyPath(values.dpop, values['key-file'])
     try {
       const bound = {
         ...(path !== null && { dpop: keyFile(path) }),
         ...(certificate !== null && { certificate }),
       }
-      const response = await agent({ ...asked, ...bound }).request()
+      const response = await agent({ ...asked, ...behalf, ...bound }).request()
       terminal.out(values.json ? JSON.stringify(response) : response.access_token)
       return 0
     } catch (error) {
@@ -71,6 +83,13 @@ ${SOURCES_USAGE}
 function certificateOf(cert: string | undefined, key: string | undefined) {
   if (cert === undefined && key === undefined) return null
   return certificateFiles(required(cert, '--cert'), required(key, '--key'))
+}
+
+/** @returns null for a workload that asks for itself @throws UsageError for one option without the other */
+function subjectOf(file: string | undefined, type: string | undefined) {
+  if (file === undefined && type === undefined) return null
+  const path = required(file, '--subject-token-file (with --subject-token-type)')
+  return subjectFile(path, required(type, '--subject-token-type (with --subject-token-file)'))
 }
 
 /**
