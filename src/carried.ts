@@ -7,14 +7,13 @@ import type { AccessToken } from './accesstoken.ts'
 import type { Party } from './policy/question.ts'
 import { Refusal } from './refusal.ts'
 import type { Seal } from './seal.ts'
+import { PERSON } from './uri.ts'
 
 /** The claim that holds it. */
 export const CARRIED = 'ctx'
 
 /** Groups of a large company do not fit into a token that goes with every request. */
 const MAX_BYTES = 2048
-
-const PREFIX = 'user://'
 
 /** Seals and opens what tokens carry. */
 export type Carried = {
@@ -43,10 +42,10 @@ export function carried(seals: Seal): Carried {
       throw new Refusal('user_oversized', { characters: text.length, limit: MAX_BYTES })
     },
     open({ subject, claims, jti }) {
-      if (!subject.startsWith(PREFIX)) return null
+      if (!subject.startsWith(PERSON)) return null
       const sealed = claims[CARRIED]
       if (typeof sealed !== 'string') throw new Refusal('claim_invalid', { claim: CARRIED })
-      return partyOf(subject.slice(PREFIX.length), opened(seals, sealed, jti))
+      return partyOf(subject.slice(PERSON.length), opened(seals, sealed, jti))
     },
   }
 }
@@ -63,7 +62,7 @@ function partyOf(id: string, { trust, facts, groups }: Wire): Party {
   return {
     kind: 'users',
     trust,
-    uri: `${PREFIX}${id}`,
+    uri: `${PERSON}${id}`,
     principal: { type: 'User', id },
     ancestry: groups.map((group) => ({ type: 'Group', id: group })),
     facts,

@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto'
 import type { Identity } from './identity.ts'
 import type { RevocationKind } from './store/store.ts'
+import { PERSON } from './uri.ts'
 
 /**
  * The name of something: 16 characters, 96 bits of SHA-256. Enough that no two meet, short enough that a chain fits
@@ -68,8 +69,10 @@ export function* namesOf(
   const { jti, sub, client_id: clientId, lineage } = claims
   if (typeof jti === 'string') yield nameOf('token', jti)
   if (typeof sub === 'string') yield nameOf('sub', sub)
-  const actors = new Set([clientId, ...actorsOf(claims)])
-  for (const uri of actors) if (typeof uri === 'string') yield nameOf('actor', uri)
+  // A workload that handed on a token of its own was the first to act, and is in no `act`.
+  for (const uri of new Set([clientId, ...actorsOf(claims), sub])) {
+    if (typeof uri === 'string' && !uri.startsWith(PERSON)) yield nameOf('actor', uri)
+  }
   if (Array.isArray(lineage)) {
     for (const name of lineage) if (typeof name === 'string') yield name
   }

@@ -159,8 +159,8 @@ function authorityOf(token: AccessToken, issuer: string, person: Party | null): 
     confirmation,
     issuedAt,
     expiresAt,
-    // What hangs on this token falls with it.
-    lineage: [...token.lineage, nameOf('token', token.jti)],
+    // What hangs on this token falls with it, also where the key that vouches for it is no longer believed.
+    lineage: [...token.lineage, nameOf('token', token.jti), nameOf('key', token.kid)],
     names: [...namesOf(token.claims, token.kid)],
     receipts: textsOf(token.claims['receipts']),
     once: null,

@@ -15,6 +15,9 @@ export function canonicalUri(text: string): string | undefined {
   return `${scheme.toLowerCase()}${authority.toLowerCase()}${rest === '/' ? '' : rest}`
 }
 
+/** How the canonical URI of a person begins; any other one is that of a workload. */
+export const PERSON = 'user://'
+
 /** The path of an issuer, without a trailing slash: empty for one at the root (RFC 8414 §3.1). */
 export function pathOf(issuer: string): string {
   return new URL(issuer).pathname.replace(/\/$/, '')

@@ -12,6 +12,7 @@ import type { Party } from '../../src/policy/question.ts'
 import type { Confirmation } from '../../src/possession.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { seconds } from '../../src/units.ts'
+import { PERSON } from '../../src/uri.ts'
 import { checkIssuer, checkWindow, invalidClaim } from '../claims.ts'
 import { signedFacts } from '../facts.ts'
 import type { Profile } from '../jwt.ts'
@@ -97,7 +98,7 @@ function personOf(
   return {
     kind: 'users',
     trust,
-    uri: `user://${id}`,
+    uri: `${PERSON}${id}`,
     principal: { type: 'User', id },
     ancestry: groups.map((group) => ({ type: 'Group', id: `${name}/${group}` })),
     facts: signedFacts({ provider: name, ...personal(claims) }, observedAt),
