@@ -5,7 +5,7 @@
 
 import type { PinPolicy, TrustConfig } from './config/trust.ts'
 import type { Identity } from './identity.ts'
-import type { Confirmation } from './possession.ts'
+import { type Confirmation, provedKey } from './possession.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { keyOf, MARGIN_SECONDS, type Spendable, spend } from './replay.ts'
 import type { Store } from './store/store.ts'
@@ -82,7 +82,7 @@ async function pinned(
 ): Promise<() => Promise<void>> {
   const { identity, held } = shown
   const { trust } = identity
-  if (policy === 'required' && held.confirmation === null) {
+  if (policy === 'required' && provedKey(held) === null) {
     throw new Refusal('evidence_key_missing', { trust, workload: identity.uri })
   }
   const now = sideOf(shown)
@@ -121,7 +121,7 @@ async function firstOf(
 
 function sideOf({ identity, held, use }: Shown): Side {
   return {
-    key: keyName(held.confirmation),
+    key: keyName(provedKey(held)),
     request: use.id,
     at: new Date(use.at * 1000).toISOString(),
     sourceIp: use.sourceIp ?? UNKNOWN,

@@ -25,20 +25,27 @@ export type Proofs = {
   readonly method: string
   readonly url: string
   /**
-   * DER of the certificates that the connection showed, leaf first; empty for none. The handshake has proved the
-   * leaf's key, and nothing else about them.
+   * DER of the certificates that the connection showed, or a header, leaf first; empty for none. The handshake has
+   * proved the leaf's key, and nothing else about them.
    */
   readonly certificates: readonly Buffer[]
   /** Who signed the certificates is judged elsewhere: they are the very credential of the request. */
   readonly areCredential: boolean
+  /** Set where nobody has proved the leaf's key here: the certificates were named in a header that anybody may copy. */
+  readonly areHearsay?: boolean
 }
 
-/** The key that a caller has proved, or none. */
+/** The key that a caller has proved, or named, or none. */
 export type Held = {
   readonly sender: Sender
   readonly confirmation: Confirmation | null
   /** The proof, where it is good only once; `until` in epoch seconds. */
   readonly proof: { readonly key: string; readonly until: number } | null
+  /**
+   * Set where the key was named, and not proved. That is enough to bind what is given out, since a lie binds it to a
+   * key that its liar does not hold. It is no answer to a key that is asked for.
+   */
+  readonly isHearsay?: boolean
 }
 
 /**
@@ -60,7 +67,7 @@ export const UNBOUND: Held = { sender: 'bearer', confirmation: null, proof: null
  */
 export function possession(nonces: Nonces, judge: JudgeCertificates): Prove {
   const readProof = proofReader()
-  return ({ dpop, jkt, token, method, url, certificates, areCredential }, now) => {
+  return ({ dpop, jkt, token, method, url, certificates, areCredential, areHearsay }, now) => {
     if (dpop !== null) {
       const checkNonce = (nonce: string | undefined) => nonces.check(nonce, now)
       const proof = readProof(dpop, { method, url, token, checkNonce }, now)
@@ -74,7 +81,8 @@ export function possession(nonces: Nonces, judge: JudgeCertificates): Prove {
     const [leaf] = certificates
     if (leaf === undefined) return UNBOUND
     judge(certificates, now, areCredential)
-    return { sender: 'mtls', confirmation: { 'x5t#S256': thumbprint(leaf) }, proof: null }
+    const confirmation = { 'x5t#S256': thumbprint(leaf) }
+    return { sender: 'mtls', confirmation, proof: null, isHearsay: areHearsay === true }
   }
 }
 
@@ -89,9 +97,15 @@ export function thumbprint(certificate: Buffer): string {
   return hash('sha256', certificate, 'base64url')
 }
 
+/** The key that the caller has shown to hold; null for none, and for one that was merely named. */
+export function provedKey({ confirmation, isHearsay = false }: Held): Confirmation | null {
+  return isHearsay ? null : confirmation
+}
+
 /** Whether the key that was proved is the one that a token is bound to. An unbound token asks for none. */
-export function proves({ confirmation: held }: Held, demanded: Confirmation | null): boolean {
+export function proves(holding: Held, demanded: Confirmation | null): boolean {
   if (demanded === null) return true
+  const held = provedKey(holding)
   if (held === null) return false
   const [[method, print] = []] = Object.entries(demanded)
   const [[heldMethod, heldPrint] = []] = Object.entries(held)

@@ -72,7 +72,7 @@ const listen = Type.Object(
       Type.Enum(['bind', 'identify', 'ignore'], {
         default: DEFAULTS.listen.clientCertHeader,
         description:
-          'What Client-Cert (RFC 9440) from trustedProxies is good for: bind tokens; identify: show X.509-SVIDs too, where every one of these proxies removes the header from what it receives; ignore: nothing',
+          'What Client-Cert (RFC 9440) from trustedProxies is good for: bind tokens; identify: prove keys and show X.509-SVIDs too, where every one of these proxies removes the header from what it receives; ignore: nothing',
       }),
     ),
     linger: Type.Optional(

@@ -39,7 +39,6 @@ export function readCaller(
     throw new Refusal('credentials_ambiguous', { problem: 'more than one way to authenticate' })
   }
   const authorization = header === undefined ? null : readAuthorization(header)
-  const shown = certificates(request)
   return {
     id: request.id,
     sourceIp: plainAddress(request.ip),
@@ -51,8 +50,7 @@ export function readCaller(
     authorization,
     proofs: readProofs(request, endpoint, {
       token: authorization?.token,
-      // A header that anybody might have written binds a token, and proves nothing of one that was.
-      certificates: shown.identifies ? shown.chain : [],
+      certificates: certificates(request),
       // Who signed it was judged when the token was bound to it.
       areCredential: true,
     }),

@@ -2,11 +2,12 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Proofs } from '../possession.ts'
+import type { ShownCertificates } from './certificates.ts'
 
 /** What a request says of its proof elsewhere. */
 type Beside = {
   /** Those of its client, as `certificates.ts` has read them; and whether they are the credential itself. */
-  readonly certificates?: readonly Buffer[]
+  readonly certificates: ShownCertificates
   readonly areCredential?: boolean
   /** The parameter `dpop_jkt`. */
   readonly jkt?: string | undefined
@@ -21,18 +22,19 @@ type Beside = {
 export function readProofs(
   { headers, method }: FastifyRequest,
   url: string,
-  { certificates = [], jkt, token, areCredential = false }: Beside = {},
+  { certificates: { chain, identifies }, jkt, token, areCredential = false }: Beside,
 ): Proofs | null {
   const { dpop } = headers
-  if (dpop === undefined && jkt === undefined && certificates.length === 0) return null
+  if (dpop === undefined && jkt === undefined && chain.length === 0) return null
   return {
     dpop: dpop === undefined ? null : String(dpop),
     jkt: jkt ?? null,
     token: token ?? null,
     method,
     url,
-    certificates,
+    certificates: chain,
     areCredential,
+    areHearsay: !identifies,
   }
 }
 

@@ -100,7 +100,7 @@ function readAsk(request: FastifyRequest, room: TokenRoom): Ask {
     scopes: readScopes(form.one('scope')),
     sourceIp: plainAddress(request.ip),
     proofs: readProofs(request, room.endpoint, {
-      certificates: shown.chain,
+      certificates: shown,
       areCredential: evidence.carrier === 'certificate',
       jkt: form.one('dpop_jkt'),
     }),
