@@ -65,12 +65,17 @@ export type Transaction = {
 
 /**
  * Who may use a token. `anyone`: whoever was given it, for a provider's token says nothing of workloads. `client`: whom an
- * ID-JAG is made out to, for the resource that it names, and nothing else.
+ * ID-JAG is made out to, for the resource that it names, and nothing else. Either may name one workload in `may_act`.
  */
 export type Use =
-  | { readonly by: 'anyone' }
+  | {
+      readonly by: 'anyone'
+      /** The only workload that may; null where none is named. */
+      readonly mayAct: string | null
+    }
   | {
       readonly by: 'client'
+      readonly mayAct: string | null
       /** Canonical URI of the workload. */
       readonly client: string
       /** What the provider calls it: `client_id`. */

@@ -143,7 +143,6 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   event.origin = { ...toldOrigins(identity), expiresAt: identity.expiresAt }
   admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
   const authority = ask.subject === null ? null : await authorityOf(rooms, ask.subject)
-  if (authority !== null) admit(rooms.revocations, authority.names, authority.issuedAt)
   const asking = { identity, held, resource, scopes: ask.scopes, mayAct: ask.mayAct }
   const mandate = mandateOf(rooms, ask, authority, asking)
   const form = formOf(ask.wanted, { to, authority, id: ask.id })
@@ -193,12 +192,14 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
 
 /** Whose authority it is. What is wrong with a subject token is never said of the workload's credential. */
 async function authorityOf(
-  { subjects, pace, now }: Rooms,
+  { subjects, revocations, pace, now }: Rooms,
   shown: ShownSubject,
 ): Promise<Authority> {
   try {
     const proof = await pace('prepare', () => subjects.prepare(shown, epochSeconds(now())))
-    return await pace('attest', () => proof.verify(epochSeconds(now())))
+    const authority = await pace('attest', () => proof.verify(epochSeconds(now())))
+    admit(revocations, authority.names, authority.issuedAt)
+    return authority
   } catch (error) {
     throw blamed(shown.carrier, error)
   }

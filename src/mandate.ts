@@ -103,6 +103,9 @@ function insistOnUse(
   { servedBy }: DelegationRules,
 ): void {
   if (use.by !== 'holder') {
+    if (use.mayAct !== null && use.mayAct !== identity.uri) {
+      throw new Refusal('subject_unusable', { caller: identity.uri, mayAct: printable(use.mayAct) })
+    }
     if (!proves(held, confirmation)) {
       throw new Refusal('subject_unusable', {
         problem: 'it is bound to a key that is not proved here',

@@ -30,15 +30,21 @@ export type Granted = Pick<Authority, 'of' | 'use'> & {
 
 /**
  * @param settings of the provider that signed it
+ * @param mayAct the only workload that may use it; null where it names none
  * @throws Refusal `claim_invalid`
  */
-export function grantedBy(claims: JsonObject, { clients = {} }: UsersSettings): Granted {
+export function grantedBy(
+  claims: JsonObject,
+  { clients = {} }: UsersSettings,
+  mayAct: string | null,
+): Granted {
   const clientId = textOf(claims['client_id'], NAME, 'client_id')
   return {
     once: textOf(claims['jti'], NUMBER, 'jti'),
     of: { audience: resourceOf(claims), scopes: scopesOf(claims) },
     use: {
       by: 'client',
+      mayAct,
       name: clientId,
       client: Object.hasOwn(clients, clientId) ? (clients[clientId] ?? clientId) : clientId,
     },

@@ -58,7 +58,8 @@ export function personProfile(
     identify(jwt, nowSeconds) {
       const { claims } = jwt
       const window = checkWindow(claims, nowSeconds, maxLifetimeSeconds)
-      const granted = isGrant(jwt) ? grantedBy(claims, settings) : null
+      const mayAct = mayActOf(claims, issuer)
+      const granted = isGrant(jwt) ? grantedBy(claims, settings, mayAct) : null
       const act = readAct(claims['act'])
       const key = granted?.once ?? digestOf(jwt)
       const lineage = lineageOf({ trust, replay: { policy: 'reusable', key }, lineage: [] })
@@ -69,7 +70,7 @@ export function personProfile(
         user,
         of: granted?.of ?? null,
         act,
-        use: granted?.use ?? { by: 'anyone' },
+        use: granted?.use ?? { by: 'anyone', mayAct },
         confirmation: confirmationOf(claims),
         ...window,
         lineage,
@@ -121,7 +122,9 @@ export function checkType(
     throw new Refusal('type_refused', { expected: accept, found: printable(type) })
   }
   const isAccess = 'scope' in claims || 'scp' in claims || typOf(header.typ) === 'at+jwt'
-  const fits = kind === 'id-jag' || isAccess === (kind === 'access_token')
+  // RFC 8417 §2.2: what has `events` tells of something, as a logout token does, which once needed no `typ` of its own.
+  const fits =
+    !('events' in claims) && (kind === 'id-jag' || isAccess === (kind === 'access_token'))
   if (HEADER_TYPES[kind].includes(typOf(header.typ)) && fits) return
   throw new Refusal('type_refused', { expected: kind, found: printable(header.typ) })
 }
@@ -174,6 +177,16 @@ function groupsOf(claims: JsonObject, { groupsClaim }: UsersSettings): readonly 
     if (typeof name === 'string' && name.length > 0 && name.length <= 256) return name
     throw invalidClaim(groupsClaim ?? '', expected, name)
   })
+}
+
+/** RFC 8693 §4.4: by our names, since workloads have no other here. Nobody else may act by such a token. */
+function mayActOf({ may_act: mayAct }: JsonObject, issuer: string): string | null {
+  if (mayAct === undefined) return null
+  if (isObject(mayAct) && typeof mayAct['sub'] === 'string' && mayAct['sub'] !== '') {
+    const { iss = issuer, sub } = mayAct
+    if (iss === issuer) return sub
+  }
+  throw invalidClaim('may_act', 'an object with the sub of a workload, as we call it', mayAct)
 }
 
 /** A token that is bound to a key is worth something only with that key (RFC 7800). */
