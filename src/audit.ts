@@ -29,6 +29,8 @@ export type AuditOrigin = {
   readonly evidence: readonly string[]
   /** The trust entry, pod, node, …, in words: tokens hold the hashes of them. */
   readonly lineage: readonly string[]
+  /** Of a subject token: its own name, and those of all that it came of, as hashes. Absent without one. */
+  readonly authority?: readonly string[]
   /** When the evidence ends, epoch seconds. */
   readonly expiresAt: number
 }

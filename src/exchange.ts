@@ -140,9 +140,10 @@ async function tell(rooms: Rooms, ask: Ask, event: Draft): Promise<Spent> {
   const prepared = await pace('prepare', () => prepare(rooms, ask, event))
   // The clock is read again: preparing evidence may have taken seconds.
   const identity = await pace('attest', () => attest(ask, prepared, epochSeconds(rooms.now())))
-  event.origin = { ...toldOrigins(identity), expiresAt: identity.expiresAt }
+  event.origin = originOf(identity)
   admit(rooms.revocations, namesOfIdentity(identity), epochSeconds(rooms.now()))
   const authority = ask.subject === null ? null : await authorityOf(rooms, ask.subject)
+  if (authority !== null) event.origin = { ...originOf(identity), authority: authority.lineage }
   const asking = { identity, held, resource, scopes: ask.scopes, mayAct: ask.mayAct }
   const mandate = mandateOf(rooms, ask, authority, asking)
   const form = formOf(ask.wanted, { to, authority, id: ask.id })
@@ -188,6 +189,11 @@ function attest(ask: Ask, prepared: Prepared, now: number): Identity {
   const isOwn = authenticates && subject?.carrier !== 'assertion'
   demandNamed(identity, isOwn ? clientId : null)
   return identity
+}
+
+/** The first evidence can be shown again with a second one that ends later, so its own end counts. */
+function originOf(identity: Identity): NonNullable<AuditEvent['origin']> {
+  return { ...toldOrigins(identity), expiresAt: identity.replay.until ?? identity.expiresAt }
 }
 
 /** Whose authority it is. What is wrong with a subject token is never said of the workload's credential. */

@@ -56,6 +56,15 @@ suite('second evidence', () => {
     await refused(ask(token, document()), 'evidence_replayed')
   })
 
+  test('that ends first does not end a revocation of the first evidence', async (t) => {
+    const { issuer, document, ask, clock, events } = await startMachines(t)
+    const token = issuer.mint()
+    await ask(token, document())
+    const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    assert.ok(exp > clock.seconds() + 120)
+    assert.equal(events[0]?.origin?.expiresAt, exp)
+  })
+
   test('is what the policy asks for: without it there is no token', async (t) => {
     const { issuer, ask } = await startMachines(t)
     await refused(ask(issuer.mint(), null), 'policy_denied')

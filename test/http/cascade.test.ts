@@ -84,3 +84,18 @@ test('what is exchanged for a token names the key of that token, which may be re
     assert.equal((decodeJwt(token)['lineage'] as string[]).includes(key), named)
   }
 })
+
+test('the event of an exchange names what it rests on, so that an operator can revoke just that', async (t) => {
+  const world = await startDelegation(t)
+  const subject_token = world.idToken()
+  const form = world.exchangeForm({ subject_token })
+  const delegated = await world.issued(form)
+  const [name = ''] = world.events().at(-1)?.origin?.authority ?? []
+  await world.broker.revocations.revoke({
+    ...{ kind: 'evidence', name, target: name, at: world.clock.seconds() },
+    ...{ until: null, liftedAt: null, by: 'test', reason: '' },
+  })
+  assert.equal(await isActive(world, delegated, 'planner'), false)
+  assert.equal((await world.ask(form)).status, 400)
+  assert.equal((await world.ask(world.form({ assertion: world.actor('planner') }))).status, 200)
+})
