@@ -50,6 +50,8 @@ export type Revocations = {
   standing(nowSeconds: number): readonly RevocationRecord[]
   /** Records that are held: those in force, the lifted, and a few that are over. */
   size(): number
+  /** Those by somebody that are not over at an instant. It looks at all of them. */
+  countBy(by: string, nowSeconds: number): number
   /** The highest sequence that was read. It goes back only with the store. */
   sequence(): number
   status(): RevocationStatus
@@ -90,6 +92,7 @@ export async function openRevocations(room: RevocationsRoom): Promise<Revocation
     refresh: view.refresh,
     standing: view.standing,
     size: view.size,
+    countBy: view.countBy,
     sequence: view.sequence,
     insist() {
       const age = stopwatch() - view.readAt()

@@ -90,6 +90,11 @@ export function openView({ store, now, stopwatch }: ViewRoom) {
       return count
     },
     size: () => records.size,
+    countBy(by: string, seconds: number) {
+      let count = 0
+      for (const each of records.values()) if (each.by === by && !isOver(each, seconds)) count += 1
+      return count
+    },
     sequence: () => upTo,
     onChange: (listener: (record: RevocationRecord) => void) => void listeners.push(listener),
     readAt: () => readAt,

@@ -9,6 +9,9 @@ import type { Revocations } from './revocations.ts'
 /** Revocations that holders may have in force at one time. Beyond it they are asked to come back. */
 const MAX_BY_HOLDERS = 100_000
 
+/** Those of one holder: alone it cannot crowd others out of the feed, which then tells nothing of any token. */
+export const MAX_BY_ONE = 500
+
 /** A wish to have a token taken back. Parsed, not trusted. */
 export type Return = { readonly caller: ShownCaller; readonly token: string }
 
@@ -16,7 +19,7 @@ export type Return = { readonly caller: ShownCaller; readonly token: string }
 export type ReturnRooms = {
   readonly callers: Callers
   readonly tokens: AccessTokens
-  readonly revocations: Pick<Revocations, 'revoke' | 'revoked' | 'size'>
+  readonly revocations: Pick<Revocations, 'revoke' | 'revoked' | 'size' | 'countBy'>
   /** Epoch seconds. */
   readonly seconds: () => number
 }
@@ -39,15 +42,27 @@ export async function takeBack(
   const { jti, issuedAt, expiresAt } = held
   const name = nameOf('token', jti)
   if (revocations.revoked([name], issuedAt) !== null) return
-  if (revocations.size() >= MAX_BY_HOLDERS) {
-    throw new Refusal('overloaded', { limit: MAX_BY_HOLDERS, found: 'revocations in force' })
-  }
+  insistOnRoom(revocations, uri, seconds())
   const what = { kind: 'token', name, target: jti, liftedAt: null } as const
   const when = { at: seconds(), until: expiresAt }
   try {
     await revocations.revoke({ ...what, ...when, by: uri, reason: 'by its holder' })
   } catch (cause) {
     throw new Refusal('store_unavailable', { needed: 'revocations' }, { cause })
+  }
+}
+
+function insistOnRoom(
+  { size, countBy }: Pick<Revocations, 'size' | 'countBy'>,
+  holder: string,
+  now: number,
+): void {
+  if (size() >= MAX_BY_HOLDERS) {
+    throw new Refusal('overloaded', { limit: MAX_BY_HOLDERS, found: 'revocations in force' })
+  }
+  // Counted only where there are enough to count.
+  if (size() >= MAX_BY_ONE && countBy(holder, now) >= MAX_BY_ONE) {
+    throw new Refusal('overloaded', { limit: MAX_BY_ONE, found: `revocations by ${holder}` })
   }
 }
 
