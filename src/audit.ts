@@ -40,6 +40,8 @@ export type AuditToken = {
   readonly sha256: string
   readonly kid: string
   readonly scope: string
+  /** The workload that may act by it (RFC 8693 §4.4); absent for nobody. */
+  readonly mayAct?: string
   /** Epoch seconds. */
   readonly expiresAt: number
 }

@@ -276,8 +276,9 @@ function opened(ask: Ask, nowMilliseconds: number): Draft {
 }
 
 function fingerprint(token: string, kid: string, grant: Grant): AuditEvent['token'] {
+  const { scopes, mayAct, expiresAt } = grant
   const sha256 = hash('sha256', token, 'base64url')
-  return { sha256, kid, scope: grant.scopes.join(' '), expiresAt: grant.expiresAt }
+  return { sha256, kid, scope: scopes.join(' '), ...(mayAct !== null && { mayAct }), expiresAt }
 }
 
 function turnDown(event: Draft, error: unknown): void {

@@ -85,6 +85,15 @@ test('what is exchanged for a token names the key of that token, which may be re
   }
 })
 
+test('the event of a token says whom it lets act', async (t) => {
+  const world = await startDelegation(t)
+  await handedOn(world)
+  assert.deepEqual(
+    world.events().map(({ token }) => token?.mayAct),
+    [HELPER, THIRD, undefined],
+  )
+})
+
 test('the event of an exchange names what it rests on, so that an operator can revoke just that', async (t) => {
   const world = await startDelegation(t)
   const subject_token = world.idToken()
