@@ -77,8 +77,10 @@ export function mandateOf(authority: Authority, asking: Asking, rules: Delegatio
     throw new Refusal('chain_too_deep', { depth, limit: rules.maxDepth })
   }
   keepBinding(authority.confirmation, held)
+  // Only a token of ours shows that the policies were asked about acting for this subject.
+  const again = same && authority.use.by === 'holder'
   return {
-    operation: same ? 'exchange' : 'delegate',
+    operation: again ? 'exchange' : 'delegate',
     subject: authority.subject,
     act,
     chain: same ? prior.slice(1) : prior,

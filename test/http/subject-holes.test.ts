@@ -80,3 +80,18 @@ test('what a provider says about a person to log them out is no ID token', async
   assert.deepEqual([status, body['error']], [400, 'invalid_request'])
   assert.equal(world.events().at(-1)?.reason, 'type_refused')
 })
+
+test('to bring a person’s token here is to act for them, also for whom their provider calls the actor', async (t) => {
+  const world = await startDelegation(t)
+  const act = { iss: ISSUER, sub: PLANNER }
+  for (const [groups, status] of [
+    [['traders'], 200],
+    [['staff'], 400],
+  ] as const) {
+    const subject_token = world.idToken(({ claims }) => Object.assign(claims, { act, groups }))
+    const answer = await world.ask(world.exchangeForm({ subject_token }))
+    assert.equal(answer.status, status, groups.join())
+    assert.equal(world.events().at(-1)?.question?.operation, 'delegate')
+    if (status === 200) assert.deepEqual(decodeJwt(String(answer.body['access_token']))['act'], act)
+  }
+})
