@@ -47,10 +47,44 @@ const CLOSE_OBJECT = 0x7d
  * @throws JsonError
  */
 export function parseJson(text: string, maxDepth: number): Json {
+  const quick = text.length >= QUICK_LEAST && text.length <= QUICK_MOST
+  const plain = quick ? readPlain(text, maxDepth) : undefined
+  if (plain !== undefined) return plain
   const reader = new Reader(text, maxDepth)
   const value = reader.value(0)
   reader.end()
   return value
+}
+
+/** Below, our own reader is as fast; above, a text that is read twice would cost its sender too little. */
+const QUICK_LEAST = 128
+const QUICK_MOST = 16 * 1024
+
+/**
+ * What machines write, read by the platform, which takes half the time; undefined for every other text, good or bad.
+ * What the platform writes has no name twice in an object and no number beyond a double's range, and without a
+ * backslash no escape, so no lone surrogate either. A text that equals what the platform writes of its value is such.
+ */
+function readPlain(text: string, maxDepth: number): Json | undefined {
+  if (text.includes('\\')) return undefined
+  try {
+    const value: Json = JSON.parse(text)
+    return JSON.stringify(value) === text ? bared(value, maxDepth) : undefined
+  } catch {
+    // Whoever reads it properly says what is wrong with it, without quoting the text.
+    return undefined
+  }
+}
+
+/** The same in objects without a prototype. @throws JsonError where it is nested too deeply */
+function bared(value: Json, depth: number): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (depth <= 0) throw new JsonError('nested too deeply', 0)
+  if (Array.isArray(value)) return value.map((item) => bared(item, depth - 1))
+  const object = value as JsonObject
+  const members: Record<string, Json> = Object.create(null)
+  for (const name of Object.keys(object)) members[name] = bared(object[name] ?? null, depth - 1)
+  return members
 }
 
 /** Whether a value is a JSON object, not an array or null. */

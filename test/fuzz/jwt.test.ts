@@ -108,6 +108,62 @@ suite('fuzz: strict JSON', () => {
     )
   })
 
+  // What the platform writes is read by the platform; a space makes our own reader read the very same.
+  const readings = (text: string) =>
+    [text, ` ${text}`].map((each) => {
+      try {
+        return parseJson(each, 6)
+      } catch (error) {
+        assert.ok(error instanceof JsonError)
+        return 'refused'
+      }
+    })
+  const padding = `"padding":"${'x'.repeat(128)}"`
+
+  test('reads the same by whichever reader', () => {
+    const pieces = [
+      ...['{', '}', '[', ']', ',', ':', '"a"', '"b"', '"__proto__"', '"toJSON"', '"1"', '"0"'],
+      ...['1', '1.0', '-0', '1e400', '1e21', '1e+21', '"\\n"', '"\\ud800"', '"é\u2028"', 'null'],
+    ]
+    const broken = fc
+      .array(fc.constantFrom(...pieces), { maxLength: 12 })
+      .map((all) => all.join(''))
+    const name = fc.constantFrom('a', 'b', '__proto__', 'toJSON', '1', '0', 'constructor')
+    const { value: whole } = fc.letrec<{ value: string }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 8, depthIdentifier: 'json' },
+        fc.constantFrom(...pieces.filter((piece) => !'{}[],:'.includes(piece))),
+        fc.array(tie('value'), { maxLength: 3, depthIdentifier: 'json' }).map((all) => `[${all}]`),
+        fc
+          .array(fc.tuple(name, tie('value')), { maxLength: 3, depthIdentifier: 'json' })
+          .map((all) => `{${all.map(([key, value]) => `"${key}":${value}`)}}`),
+      ),
+    }))
+    let quick = 0
+    fc.assert(
+      fc.property(fc.oneof(broken, whole), (value) => {
+        const [one, other] = readings(`{${padding},"v":${value}}`)
+        assert.deepEqual(one, other)
+        if (one !== 'refused') quick += 1
+      }),
+      { numRuns: 2000 },
+    )
+    assert.ok(quick > 200, `${quick} were read`)
+  })
+
+  for (const [what, value] of [
+    ['a repeated name', '{"a":1,"a":1}'],
+    ['__proto__ twice', '{"__proto__":1,"__proto__":1}'],
+    ['a number beyond a double', '[1e400]'],
+    ['a lone surrogate', '"\\ud800"'],
+    ['one level too many', '[[[[[[]]]]]]'],
+    ['thousands of levels', `${'['.repeat(8000)}${']'.repeat(8000)}`],
+  ] as const) {
+    test(`${what} is refused in a text that is long enough for the platform`, () => {
+      assert.deepEqual(readings(`{${padding},"v":${value}}`), ['refused', 'refused'])
+    })
+  }
+
   test('is never more lenient than the platform', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'{}[]":,\\u0041e-.+ntrue\n') }), (text) => {
