@@ -42,11 +42,15 @@ const VERSION_1 = 1
 /** Azure sends one, the signer's. */
 const MAX_CERTIFICATES = 4
 
+/** Reads one certificate of a message, as `readCertificate`. */
+export type ReadCertificate = (der: Buffer) => Certificate
+
 /**
  * Reads a message. Nothing of it is verified.
+ * @param read may know certificates of the same bytes already
  * @throws Refusal `document_malformed`, `algorithm_refused`
  */
-export function readMessage(bytes: Buffer): SignedMessage {
+export function readMessage(bytes: Buffer, read: ReadCertificate = readCertificate): SignedMessage {
   const outer = membersOf(readDer(bytes))
   identified(outer.take(TAG.oid), OID_SIGNED_DATA)
   const signed = membersOf(onlyMember(outer.take(explicit(0)), TAG.sequence))
@@ -69,7 +73,7 @@ export function readMessage(bytes: Buffer): SignedMessage {
   checkAlgorithm(signer.take(TAG.sequence), SIGNATURES)
   const signature = signer.take(TAG.octetString).content
   signer.end()
-  return { content, signature, signer: signerOf(certificates, issuer, serial) }
+  return { content, signature, signer: signerOf(certificates, { issuer, serial, read }) }
 }
 
 /**
@@ -93,10 +97,13 @@ function readContent(element: Element): Buffer {
 }
 
 /** The one certificate of this issuer and serial number (RFC 5652 §5.3): the others are not looked at again. */
-function signerOf(certificates: readonly Element[], issuer: Buffer, serial: Buffer): Certificate {
+function signerOf(
+  certificates: readonly Element[],
+  { issuer, serial, read }: { issuer: Buffer; serial: Buffer; read: ReadCertificate },
+): Certificate {
   if (certificates.length > MAX_CERTIFICATES) throw malformed('too many certificates')
   const [signer, ...others] = certificates
-    .map(({ whole }) => readCertificate(whole))
+    .map(({ whole }) => read(whole))
     .filter((found) => found.issuer.equals(issuer) && found.serial.equals(serial))
   if (signer === undefined) throw malformed('the certificate of the signer is missing')
   if (others.length > 0) throw malformed('two certificates of one serial number')

@@ -15,13 +15,13 @@ import { isObject, JsonError, type JsonObject, parseJson } from '../../src/net/j
 import { few, printable, Refusal } from '../../src/refusal.ts'
 import { epochSeconds } from '../../src/units.ts'
 import type { Certificate } from '../certificate.ts'
-import { findChain } from '../chain.ts'
+import { findChain, type KnownChains } from '../chain.ts'
 import { invalidClaim, type TextForm, textOf, type Window } from '../claims.ts'
 import { checkAnswer, checkMade, decodeDocument } from '../document.ts'
 import { signedFacts } from '../facts.ts'
 import type { Anchors } from './anchors.ts'
 import type { CloudName } from './clouds.ts'
-import { readMessage, verifyMessage } from './cms.ts'
+import { readMessage, type SignedMessage, verifyMessage } from './cms.ts'
 
 /** What a document proved: its subject is the id of the machine. UUIDs in lower case. */
 export type AzureDocument = Attested & { readonly subscription: string }
@@ -34,6 +34,8 @@ export type AzureDocumentOptions = {
   readonly subscriptions: readonly string[]
   /** Default: public. */
   readonly cloud?: CloudName
+  /** Chains that held before. Left out: every document is judged from nothing. */
+  readonly known?: KnownChains
 } & Anchors
 
 /** Whose certificates sign documents, each for itself and the regions below it. */
@@ -68,11 +70,16 @@ export function verifyAzureDocument(
   options: AzureDocumentOptions,
   nowSeconds: number,
 ): AzureDocument {
-  const message = readMessage(decodeDocument(document, MAX_BYTES))
+  const { known } = options
+  const message = messageOf(document, known)
   verifyMessage(message)
   checkSigner(message.signer, SIGNERS[options.cloud ?? 'public'])
   const purpose = OID_SERVER_AUTHENTICATION
-  const chain = findChain(message.signer, options, { nowSeconds, purpose })
+  const chain = findChain(message.signer, options, {
+    nowSeconds,
+    purpose,
+    ...(known && { known }),
+  })
 
   const content = readContent(message.content)
   const { nonce } = content
@@ -96,12 +103,18 @@ export function verifyAzureDocument(
 
 /**
  * The challenge that a document says it answers, so that one for another is refused at no cost. Nothing is proved.
+ * @param known as in `AzureDocumentOptions`
  * @throws Refusal `evidence_too_large`, `document_malformed`, `algorithm_refused`, `challenge_unknown`
  */
-export function claimedAzureChallenge(document: string): string {
-  const { nonce } = readContent(readMessage(decodeDocument(document, MAX_BYTES)).content)
+export function claimedAzureChallenge(document: string, known?: KnownChains): string {
+  const { nonce } = readContent(messageOf(document, known).content)
   if (typeof nonce === 'string' && nonce !== '') return nonce
   throw new Refusal('challenge_unknown', { expected: 'a nonce', found: printable(nonce) })
+}
+
+function messageOf(document: string, known: KnownChains | undefined): SignedMessage {
+  const bytes = decodeDocument(document, MAX_BYTES)
+  return known === undefined ? readMessage(bytes) : readMessage(bytes, (der) => known.read(der))
 }
 
 /** Whoever has a certificate of these roots is anybody; whoever has one for this name is the metadata service. */

@@ -6,6 +6,7 @@
 import type { Attested, Proof, SecondEvidence } from '../../src/identity.ts'
 import { parseJwt } from '../../src/net/jwt.ts'
 import { few, printable, Refusal } from '../../src/refusal.ts'
+import { KnownChains } from '../chain.ts'
 import { signedFacts } from '../facts.ts'
 import { azureAttestation } from '../oidc/presets/azure-attestation.ts'
 import type { AttestationResult, ResultVerifier } from '../oidc/results.ts'
@@ -32,10 +33,11 @@ export function documentEvidence(
   anchors: AnchorFiles,
   cloud: CloudName,
 ): SecondEvidence {
+  const known = new KnownChains()
   return {
-    claimedChallenge: claimedAzureChallenge,
+    claimedChallenge: (document) => claimedAzureChallenge(document, known),
     async prepare(document, challenge, nowSeconds) {
-      const options = { challenge, subscriptions, cloud, ...(await anchors.read()) }
+      const options = { challenge, subscriptions, cloud, known, ...(await anchors.read()) }
       const signed = verifyAzureDocument(document, options, nowSeconds)
       const wanted = { vm: signed.subject, subscriptions: [signed.subscription] }
       return lasting(machineOf(signed, await resources.find(wanted), tenant))

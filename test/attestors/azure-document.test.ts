@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { claimedAzureChallenge } from '../../attestors/azure/document.ts'
+import { KnownChains } from '../../attestors/chain.ts'
 import type { Reason } from '../../src/refusal.ts'
 import { refused } from '../world/attest.ts'
 import { purposes } from '../world/authority.ts'
@@ -188,17 +189,25 @@ function dates(from: number, until: number) {
   return { timeStamp: { createdOn, expiresOn } }
 }
 
+/** Refused as well where the chain of a good one is known: only signatures of certificates are not verified again. */
+async function refusedTwice(document: string, reason: Reason): Promise<void> {
+  await refused(() => verify(document), reason)
+  const known = new KnownChains()
+  assert.deepEqual(verify(written(), { known }), verify(written()))
+  await refused(() => verify(document, { known }), reason)
+}
+
 suite('azure-document: start from a good document, break one thing', () => {
   for (const [what, unlike, reason] of messages) {
     test(`${what} is refused as ${reason}`, async () => {
       const broken = typeof unlike === 'function' ? unlike() : unlike
-      await refused(() => verify(written(broken)), reason)
+      await refusedTwice(written(broken), reason)
     })
   }
   for (const [what, change, reason] of contents) {
     test(`${what} is refused as ${reason}`, async () => {
       const text = typeof change === 'string' ? change : azure.content({ ...change })
-      await refused(() => verify(written({ text })), reason)
+      await refusedTwice(written({ text }), reason)
     })
   }
 
@@ -208,6 +217,18 @@ suite('azure-document: start from a good document, break one thing', () => {
     const broken = Buffer.from(bytes.replace('20_04-lts-gen2', '\xff0_04-lts-gen2'), 'latin1')
     await refused(() => verify(broken.toString('base64')), 'signature_invalid')
     await refused(() => claimedAzureChallenge(broken.toString('base64')), 'document_malformed')
+  })
+
+  test('a known chain below roots that are ours no longer is refused, and so is one that has ended', async () => {
+    const known = new KnownChains()
+    verify(written(), { known })
+    await refused(() => verify(written(), { known, roots: [] }), 'certificate_untrusted')
+    await refused(() => verify(written(), { known, intermediates: [] }), 'certificate_untrusted')
+    const short = written({
+      signer: azure.metadataLeaf(intermediate, { until: '20270115090000Z' }),
+    })
+    verify(short, { known }, 3600)
+    await refused(() => verify(short, { known }, 3601), 'certificate_untrusted')
   })
 
   test('no subscriptions, roots or challenge of ours: nobody is let in', async () => {

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import { encode } from 'cborg'
 import { callerIdentity } from '../../attestors/aws/relay.ts'
 import { readMessage } from '../../attestors/azure/cms.ts'
+import { KnownChains } from '../../attestors/chain.ts'
 import { nitroEvidence } from '../../attestors/nitro/evidence.ts'
 import { PRESETS } from '../../attestors/oidc/presets/index.ts'
 import type { Attestor } from '../../src/identity.ts'
@@ -180,13 +181,14 @@ function nitroDocument(): KindContender {
 
 function azureDocument(): KindContender {
   const { root, intermediate, leaf, written, verify: judge } = setAzureDocumentStage()
+  const known = new KnownChains()
   const documents = Array.from({ length: PIECES }, () => written())
   const { content, signature } = readMessage(Buffer.from(documents[0] ?? '', 'base64'))
   const chain = chainOf([leaf, intermediate, root])
   return {
     name: 'azure: attested document',
     signatures: 'RS256, 2 of certificates',
-    verify: inTurn(documents, (document) => judge(document)),
+    verify: inTurn(documents, (document) => judge(document, { known })),
     bare: () => {
       hold('sha256', content, leaf.publicKey, signature)
       chain()

@@ -137,7 +137,7 @@ export function setAzureDocumentStage() {
     leaf,
     written: (unlike: Partial<Message> = {}) =>
       message({ signer: leaf, ...unlike }).toString('base64'),
-    verify: (document: string, change: Partial<AzureDocumentOptions> = {}) =>
-      verifyAzureDocument(document, { ...options, ...change }, NOW),
+    verify: (document: string, change: Partial<AzureDocumentOptions> = {}, later = 0) =>
+      verifyAzureDocument(document, { ...options, ...change }, NOW + later),
   }
 }
