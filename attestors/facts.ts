@@ -18,7 +18,8 @@ export function signedFacts(
   source = 'token',
 ): Facts {
   const known: Record<string, Fact> = {}
-  for (const [name, value] of Object.entries(values)) {
+  for (const name of Object.keys(values)) {
+    const value = values[name]
     if (value !== undefined) known[name] = { value, grade, source, observedAt }
   }
   return known

@@ -217,6 +217,9 @@ export function blamed(carrier: Carrier, error: unknown): unknown {
 
 const PRINTABLE_CHARACTERS = 200
 
+/** Nearly every text: it is shown as it is. */
+const ORDINARY = /^[ -~]{0,200}$/
+
 /**
  * Unverified data made fit for a Detail: text of at most 200 characters without control characters.
  * Anything that is not a string is shown as JSON.
@@ -224,6 +227,7 @@ const PRINTABLE_CHARACTERS = 200
 export function printable(unverified: unknown): string {
   const text =
     typeof unverified === 'string' ? unverified : (JSON.stringify(unverified) ?? 'nothing')
+  if (ORDINARY.test(text)) return text
   const shown = text.slice(0, PRINTABLE_CHARACTERS).replace(/\p{C}/gu, '\u{fffd}')
   return text.length > PRINTABLE_CHARACTERS ? `${shown}…` : shown
 }

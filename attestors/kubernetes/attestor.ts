@@ -217,7 +217,9 @@ export class KubernetesAttestor implements Attestor {
     const { namespace, serviceAccount, pod, node, jti } = workload
     const path = `${cluster}/${namespace}`
     const home = node?.uid ?? posture['node.uid']?.value
-    const lineage = { pod: pod?.uid, node: home, serviceaccount: serviceAccount.uid }
+    const lineage = pod === null ? [] : [`pod:${cluster}/${pod.uid}`]
+    if (home !== undefined) lineage.push(`node:${cluster}/${home}`)
+    lineage.push(`serviceaccount:${cluster}/${serviceAccount.uid}`)
     return {
       kind: this.kind,
       trust: this.trust,
@@ -227,37 +229,38 @@ export class KubernetesAttestor implements Attestor {
         { type: 'Namespace', id: path },
         { type: 'Cluster', id: cluster },
       ],
-      facts: { ...posture, ...signedFacts(cluster, workload, window.issuedAt) },
-      ...window,
+      facts: withSigned(posture, cluster, workload, window.issuedAt),
+      issuedAt: window.issuedAt,
+      expiresAt: window.expiresAt,
       replay: { policy: this.settings.replay ?? 'reusable', key: jti ?? digestOf(jwt) },
-      lineage: Object.entries(lineage).flatMap(([kind, uid]) =>
-        uid === undefined ? [] : [`${kind}:${cluster}/${uid}`],
-      ),
+      lineage,
     }
   }
 }
 
-/** Grade A: the control plane signed them. The cluster's name is ours, chosen by whose key verified. */
-function signedFacts(
+/** Adds what the control plane signed, of grade A. The cluster's name is ours, chosen by whose key verified. */
+function withSigned(
+  posture: Facts,
   cluster: string,
   workload: Workload,
   observedAt: number,
-): Record<string, Fact> {
+): Facts {
   const { namespace, serviceAccount, pod, node } = workload
-  const signed = {
-    namespace,
-    name: serviceAccount.name,
-    uid: serviceAccount.uid,
-    'pod.name': pod?.name,
-    'pod.uid': pod?.uid,
-    'node.name': node?.name,
-    'node.uid': node?.uid,
+  const facts: Record<string, Fact> = { ...posture }
+  const sign = (name: string, value: string) => {
+    facts[name] = { value, grade: 'A', source: 'token', observedAt }
   }
-  const known: Record<string, Fact> = {
-    cluster: { value: cluster, grade: 'A', source: 'configuration', observedAt },
+  facts['cluster'] = { value: cluster, grade: 'A', source: 'configuration', observedAt }
+  sign('namespace', namespace)
+  sign('name', serviceAccount.name)
+  sign('uid', serviceAccount.uid)
+  if (pod !== null) {
+    sign('pod.name', pod.name)
+    sign('pod.uid', pod.uid)
   }
-  for (const [name, value] of Object.entries(signed)) {
-    if (value !== undefined) known[name] = { value, grade: 'A', source: 'token', observedAt }
+  if (node !== null) {
+    sign('node.name', node.name)
+    sign('node.uid', node.uid)
   }
-  return known
+  return facts
 }

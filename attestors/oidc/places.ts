@@ -8,10 +8,9 @@ import { isObject, type Json, type JsonObject } from '../../src/net/json.ts'
 /** The member names and list indices that lead to a claim. */
 export function stepsOf(place: string): readonly string[] {
   if (!place.startsWith('/')) return [place]
-  return place
-    .slice(1)
-    .split('/')
-    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const steps = place.slice(1).split('/')
+  if (!place.includes('~')) return steps
+  return steps.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 /** One spelling of a place: `a` and `/a` are the same claim. */
@@ -21,10 +20,13 @@ export function canonicalPlace(place: string): string {
 
 /** The claim at a place; undefined where there is none. */
 export function claimAt(claims: JsonObject, place: string): Json | undefined {
-  // Nearly every place is a name, and every token is asked for dozens.
-  if (!place.startsWith('/')) return claims[place]
+  return place.startsWith('/') ? claimAlong(claims, stepsOf(place)) : claims[place]
+}
+
+/** The same for steps that were taken apart before: every token is asked for dozens of places. */
+export function claimAlong(claims: JsonObject, steps: readonly string[]): Json | undefined {
   let found: Json | undefined = claims
-  for (const step of stepsOf(place)) found = member(found, step)
+  for (const step of steps) found = member(found, step)
   return found
 }
 

@@ -3,7 +3,7 @@
  * No I/O. No clock.
  */
 
-import type { Facts, Identity, TrustCommon } from '../../src/identity.ts'
+import type { Fact, Facts, Identity, TrustCommon } from '../../src/identity.ts'
 import type { JsonObject } from '../../src/net/json.ts'
 import { digestOf, soleAudience, type UnverifiedJwt } from '../../src/net/jwt.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
@@ -94,31 +94,35 @@ export function screenClaims(claims: JsonObject, rules: OidcRules, nowSeconds: n
  */
 export function readToken({ claims }: UnverifiedJwt, rules: OidcRules, window: Window): Reading {
   rules.preset?.check?.(claims)
-  const values = readFacts(claims, rules.facts)
+  const values: Record<string, Fact['value'] | undefined> = readFacts(claims, rules.facts)
   const subject = renderSubject(rules.subject, claims)
   const observedAt = window.issuedAt
+  values['claims'] = listed(rules, values)
   const facts: Facts = {
     entry: { value: rules.name, grade: 'A', source: 'configuration', observedAt },
-    ...signedFacts({ subject, ...values, claims: listed(rules, values) }, observedAt),
+    subject: { value: subject, grade: 'A', source: 'token', observedAt },
+    ...signedFacts(values, observedAt),
   }
   return { subject, facts, lineage: lineageOf(claims, rules) }
 }
 
 /** The claims of a plain entry once more as one set of texts, which policies can ask without a schema of their own. */
 function listed(rules: OidcRules, values: Readonly<Record<string, unknown>>): string[] | undefined {
-  if (rules.preset !== null || Object.keys(rules.facts).length === 0) return undefined
-  return Object.entries(rules.facts).flatMap(([name, { place }]) => {
+  if (rules.preset !== null || rules.facts.length === 0) return undefined
+  return rules.facts.flatMap(([name, { place }]) => {
     const value = values[name]
     const items = Array.isArray(value) ? value : value === undefined ? [] : [value]
     return items.map((item) => `${place}=${item}`)
   })
 }
 
-function lineageOf(claims: JsonObject, { name, preset }: OidcRules): string[] {
-  return Object.entries(preset?.lineage ?? {}).flatMap(([kind, place]) => {
+function lineageOf(claims: JsonObject, { lineage }: OidcRules): string[] {
+  const origins: string[] = []
+  for (const [prefix, place] of lineage) {
     const id = claimAt(claims, place)
-    return typeof id === 'string' && id !== '' ? [`${kind}:${name}/${id}`] : []
-  })
+    if (typeof id === 'string' && id !== '') origins.push(prefix + id)
+  }
+  return origins
 }
 
 /** Platforms whose tokens are for one use number them; elsewhere a token without a number is known by its digest. */

@@ -9,7 +9,7 @@ import { PRESETS } from './presets/index.ts'
 import { type Requirements, spelled } from './requirements.ts'
 import type { OidcSettings } from './settings.ts'
 import { readTemplate, type Template } from './subject.ts'
-import { type ClaimSchema, may } from './typed.ts'
+import { type ClaimRule, type ClaimSchema, may } from './typed.ts'
 
 export type OidcRules = {
   readonly name: string
@@ -19,7 +19,10 @@ export type OidcRules = {
   readonly algorithms: readonly Algorithm[]
   readonly requirements: Requirements
   readonly subject: Template
-  readonly facts: ClaimSchema
+  /** By the name of the fact. */
+  readonly facts: readonly (readonly [name: string, rule: ClaimRule])[]
+  /** What a revocation can name: what stands before the id, and the place of the id. */
+  readonly lineage: readonly (readonly [prefix: string, place: string])[]
   readonly maxLifetimeSeconds: number
   readonly replay: 'once' | 'reusable'
 }
@@ -50,7 +53,11 @@ export function rulesOf(settings: OidcSettings): OidcRules {
     algorithms: settings.algorithms ?? (preset ? ['RS256'] : ['RS256', 'ES256']),
     requirements: settings.require ?? {},
     subject: template,
-    facts: preset?.facts ?? ownFacts(settings.claims ?? {}),
+    facts: Object.entries(preset?.facts ?? ownFacts(settings.claims ?? {})),
+    lineage: Object.entries(preset?.lineage ?? {}).map(([kind, place]) => [
+      `${kind}:${settings.name}/`,
+      place,
+    ]),
     maxLifetimeSeconds: seconds(
       settings.maxLifetime ?? preset?.maxLifetime ?? DEFAULT_MAX_LIFETIME,
     ),

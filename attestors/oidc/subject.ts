@@ -5,15 +5,20 @@
 
 import type { JsonObject } from '../../src/net/json.ts'
 import { invalidClaim } from '../claims.ts'
-import { claimAt } from './places.ts'
+import { claimAlong, stepsOf } from './places.ts'
 
 /** A template taken apart: texts as they are, and places of claims. */
 export type Template = readonly Part[]
 
-type Part = { readonly literal: string } | { readonly place: string }
+type Part =
+  | { readonly literal: string }
+  | { readonly place: string; readonly steps: readonly string[] }
 
 const LITERAL = /^[A-Za-z0-9._~:@/-]+$/
 const MAX_VALUE = 512
+
+/** What stands in a name as it is; nearly every value has nothing else. */
+const UNENCODED = /^[A-Za-z0-9._~:@-]*$/
 
 /**
  * Reads a template. Two claims need a slash between them: their values have none once they are encoded, so that
@@ -24,7 +29,7 @@ export function readTemplate(text: string): Template | string {
   const pieces = text.match(/\{[^{}]+\}|[^{}]+|[{}]/g) ?? []
   const parts = pieces.map((piece): Part => {
     const place = /^\{([^{}]+)\}$/.exec(piece)?.[1]
-    return place === undefined ? { literal: piece } : { place }
+    return place === undefined ? { literal: piece } : { place, steps: stepsOf(place) }
   })
   const bad = parts.find((part) => 'literal' in part && !LITERAL.test(part.literal))
   if (bad !== undefined && 'literal' in bad) {
@@ -51,9 +56,11 @@ export function placesOf(template: Template): readonly string[] {
  * @throws Refusal `claim_invalid` for a claim that is missing or makes no name
  */
 export function renderSubject(template: Template, claims: JsonObject): string {
-  return template
-    .map((part) => ('place' in part ? encodePart(text(claims, part.place)) : part.literal))
-    .join('')
+  let subject = ''
+  for (const part of template) {
+    subject += 'place' in part ? encodePart(text(claims, part)) : part.literal
+  }
+  return subject
 }
 
 /**
@@ -61,17 +68,18 @@ export function renderSubject(template: Template, claims: JsonObject): string {
  * and `@`, which subjects are full of and a path segment may have.
  */
 export function encodePart(value: string): string {
+  if (UNENCODED.test(value)) return value
   return encodeURIComponent(value)
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%3A', ':')
     .replaceAll('%40', '@')
 }
 
-function text(claims: JsonObject, place: string): string {
-  const found = claimAt(claims, place)
+function text(claims: JsonObject, { place, steps }: Extract<Part, { place: string }>): string {
+  const found = claimAlong(claims, steps)
   const value = Number.isSafeInteger(found) ? String(found) : found
   // "." and ".." would be taken for steps of a path by whoever reads the URI.
-  if (typeof value === 'string' && value.length <= MAX_VALUE && !/^(|\.|\.\.)$/.test(value))
-    return value
+  const isName = typeof value === 'string' && value !== '' && value !== '.' && value !== '..'
+  if (isName && value.length <= MAX_VALUE) return value
   throw invalidClaim(place, `a text of 1 to ${MAX_VALUE} characters, or a whole number`, found)
 }

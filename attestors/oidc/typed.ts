@@ -6,7 +6,7 @@
 import type { Fact } from '../../src/identity.ts'
 import type { Json, JsonObject } from '../../src/net/json.ts'
 import { invalidClaim } from '../claims.ts'
-import { claimAt } from './places.ts'
+import { claimAlong, stepsOf } from './places.ts'
 
 /** How a claim is read: the names that an entry's `claims` use. */
 export const CLAIM_TYPES = ['string', 'integer', 'boolean', 'strings'] as const
@@ -15,6 +15,8 @@ export type ClaimType = (typeof CLAIM_TYPES)[number]
 /** One fact: where it is in the token, its type, and whether a token without it is refused. */
 export type ClaimRule = {
   readonly place: string
+  /** The place, taken apart. */
+  readonly steps: readonly string[]
   readonly type: ClaimType
   readonly required: boolean
   /** What a text has to look like. */
@@ -26,12 +28,12 @@ export type ClaimSchema = Readonly<Record<string, ClaimRule>>
 
 /** A claim that every token of the platform has. */
 export function must(place: string, form?: RegExp, type: ClaimType = 'string'): ClaimRule {
-  return { place, type, required: true, ...(form && { form }) }
+  return { place, steps: stepsOf(place), type, required: true, ...(form && { form }) }
 }
 
 /** A claim that a token may lack, have as null, or have empty. */
 export function may(place: string, type: ClaimType = 'string'): ClaimRule {
-  return { place, type, required: false }
+  return { place, steps: stepsOf(place), type, required: false }
 }
 
 /** Names of claims, as many a line as fit. */
@@ -44,10 +46,13 @@ export function names(...lines: readonly string[]): readonly string[] {
  * @returns values by the name of the fact, absent ones left out
  * @throws Refusal `claim_invalid`
  */
-export function readFacts(claims: JsonObject, schema: ClaimSchema): Record<string, Fact['value']> {
+export function readFacts(
+  claims: JsonObject,
+  rules: readonly (readonly [name: string, rule: ClaimRule])[],
+): Record<string, Fact['value']> {
   const values: Record<string, Fact['value']> = {}
-  for (const [name, rule] of Object.entries(schema)) {
-    const found = claimAt(claims, rule.place)
+  for (const [name, rule] of rules) {
+    const found = claimAlong(claims, rule.steps)
     const absent = found === undefined || found === null || found === ''
     if (absent && !rule.required) continue
     values[name] = typed(found, rule)

@@ -57,13 +57,17 @@ export function verifySignature(
   algorithms: readonly Algorithm[],
 ): void {
   const { alg } = jwt.header
-  const kid = printable(jwt.header['kid'])
   const algorithm = algorithms.find((candidate) => candidate === alg)
   const scheme: Scheme | undefined = algorithm && SCHEMES[algorithm]
   if (!algorithm || !scheme || scheme.keyType !== key.asymmetricKeyType || key.type !== 'public') {
-    throw new Refusal('algorithm_refused', { expected: algorithms, found: printable(alg), kid })
+    throw new Refusal('algorithm_refused', {
+      expected: algorithms,
+      found: printable(alg),
+      kid: printable(jwt.header['kid']),
+    })
   }
   if (scheme.length !== undefined && jwt.signature.length !== scheme.length) {
+    const kid = printable(jwt.header['kid'])
     const detail = { kid, expectedBytes: scheme.length, foundBytes: jwt.signature.length }
     throw new Refusal('signature_invalid', detail)
   }
@@ -73,7 +77,8 @@ export function verifySignature(
     verifyOptions(scheme, key),
     jwt.signature,
   )
-  if (!valid) throw new Refusal('signature_invalid', { kid, alg: algorithm })
+  if (!valid)
+    throw new Refusal('signature_invalid', { kid: printable(jwt.header['kid']), alg: algorithm })
 }
 
 function verifyOptions(scheme: Scheme, key: KeyObject): Parameters<typeof verify>[2] {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { canonicalPlace, claimAt } from '../../attestors/oidc/places.ts'
 import { checkRequirements, meets } from '../../attestors/oidc/requirements.ts'
 import { encodePart, readTemplate, renderSubject } from '../../attestors/oidc/subject.ts'
-import { CLAIM_TYPES, readFacts } from '../../attestors/oidc/typed.ts'
+import { CLAIM_TYPES, may, must, readFacts } from '../../attestors/oidc/typed.ts'
 import { type Json, type JsonObject, parseJson } from '../../src/net/json.ts'
 import { Refusal } from '../../src/refusal.ts'
 
@@ -103,7 +103,11 @@ suite('fuzz: claims', () => {
         fc.constantFrom(...CLAIM_TYPES),
         fc.boolean(),
         (payload, where, type, required) => {
-          const read = outcome(() => readFacts(payload, { fact: { place: where, type, required } }))
+          const read = outcome(() =>
+            readFacts(payload, [
+              ['fact', required ? must(where, undefined, type) : may(where, type)],
+            ]),
+          )
           if (read instanceof Refusal) return
           if ('fact' in read) assert.ok(isOf[type](read['fact']))
           else assert.ok(!required)
