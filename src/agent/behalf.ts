@@ -29,11 +29,10 @@ export function subjectFile(path: string, type: string): () => Promise<Subject> 
 /**
  * What is sent by somebody's authority, in place of what the agent would send for itself.
  *
- * @param own its credential, as the parameters of a request for itself
- * @throws AgentError `subject_unusable` for a certificate, which is no actor's credential
+ * @param own its credential, as the parameters of a request for itself; a certificate is in the connection
  */
 export function onBehalf(
-  { grant_type, assertion, ...own }: Readonly<Record<string, string>>,
+  { grant_type: _own, assertion, ...own }: Readonly<Record<string, string>>,
   { token, type }: Subject,
 ): Record<string, string> {
   const subject = {
@@ -41,9 +40,6 @@ export function onBehalf(
     subject_token: token,
     subject_token_type: type.includes(':') ? type : `${PREFIX}${type}`,
   }
-  if (assertion !== undefined) {
-    return { ...own, ...subject, actor_token: assertion, actor_token_type: `${PREFIX}jwt` }
-  }
-  if (own['client_assertion'] !== undefined) return { ...own, ...subject }
-  throw new AgentError('subject_unusable', `${grant_type} by a certificate is for oneself`, null)
+  if (assertion === undefined) return { ...own, ...subject }
+  return { ...own, ...subject, actor_token: assertion, actor_token_type: `${PREFIX}jwt` }
 }

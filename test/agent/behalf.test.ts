@@ -87,7 +87,8 @@ test('agent({ subject }): what cannot be asked is an error of its own', async (t
   const world = await listening(t)
   const certified = async () => ({ clientId: 'spiffe://prod.example/planner' })
   const rows: readonly (readonly [string, Partial<AgentOptions>])[] = [
-    ['subject_unusable', { ...forAlice(world), source: certified }],
+    // Over plain HTTP there is no certificate that could be the actor's.
+    ['invalid_request', { ...forAlice(world), source: certified }],
     ['subject_unreadable', { subject: subjectFile('/nowhere/token', 'id_token') }],
     ['invalid_request', { ...forAlice(world), mayAct: 'helper' }],
     ['invalid_request', forAlice(world, 'access_token')],

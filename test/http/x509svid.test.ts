@@ -104,6 +104,22 @@ test('a certificate and a SPIFFE ID are a credential, and the token is bound to 
   assert.equal(events.at(-1)?.question?.sender, 'mtls')
 })
 
+const EXCHANGE = {
+  grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  subject_token: 'x.y.z',
+  subject_token_type: 'urn:ietf:params:oauth:token-type:id_token',
+}
+
+test('whoever holds it may also be the actor of an exchange', async (t) => {
+  const { ask, seen, reason } = await start(t)
+  assert.equal((await ask(EXCHANGE)).status, 400)
+  assert.equal(reason(), 'token_malformed', 'only the subject token is at fault')
+  assert.deepEqual(
+    seen.map(({ role, carrier }) => [role, carrier]),
+    [['actor', 'certificate']],
+  )
+})
+
 type Row = readonly [
   what: string,
   change: Record<string, string | null>,
@@ -127,6 +143,8 @@ const rows: readonly Row[] = [
   ['an assertion type beside it', { client_assertion_type: TYPE }, SHOWN, MISSING, 'parameter_missing'],
   ['an assertion beside it', { assertion: 'x' }, SHOWN, MISSING, 'credentials_ambiguous'],
   ['a grant that needs an assertion', { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer' }, SHOWN, MISSING, 'parameter_missing'],
+  ['an exchange without a certificate', EXCHANGE, {}, MISSING, 'parameter_missing'],
+  ['an exchange in the name of another', { ...EXCHANGE, client_id: `${PLANNER}/x` }, SHOWN, UNKNOWN, 'client_mismatched'],
   ['a client secret beside it', { client_secret: 'x' }, SHOWN, MISSING, 'credentials_ambiguous'],
   ['a certificate that is over', {}, { 'client-cert': `:${base64(over.der)}:` }, UNKNOWN, 'certificate_refused'],
   ['what is no certificate', {}, { 'client-cert': ':AAAA:' }, UNKNOWN, 'certificate_malformed'],
