@@ -240,11 +240,15 @@ function sharedFolder(files: Readonly<Record<string, string>>): string {
   const key = JSON.stringify(files)
   const known = folders.get(key)
   if (known !== undefined) return known
+  if (folders.size === 0) process.once('exit', removeFolders)
   const folder = mkdtempSync(join(tmpdir(), 'countersign-policies-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const path = writePolicies(folder, files)
   folders.set(key, path)
   return path
+}
+
+function removeFolders(): void {
+  for (const path of folders.values()) rmSync(dirname(path), { recursive: true, force: true })
 }
 
 /** Loading takes a thread and most of the time that a broker needs to start. */
