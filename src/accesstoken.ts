@@ -4,11 +4,11 @@
  */
 
 import type { SigningKeys } from './keys.ts'
-import { isObject, type JsonObject } from './net/json.ts'
+import type { JsonObject } from './net/json.ts'
 import { parseJwt, soleAudience } from './net/jwt.ts'
 import { verifySignature } from './net/signature.ts'
 import { looksOpaque, openToken } from './opaque.ts'
-import type { Confirmation } from './possession.ts'
+import { type Confirmation, readConfirmation } from './possession.ts'
 import { printable, Refusal } from './refusal.ts'
 import { TOKEN_TYPE } from './token.ts'
 import { TXN_TOKEN_TYPE } from './transaction.ts'
@@ -126,15 +126,10 @@ function lineageOf(value: JsonObject[string] | undefined): readonly string[] {
   })
 }
 
-/** A binding that is not understood is not taken for none: the token would be good for everybody. */
 function confirmationOf(value: JsonObject[string] | undefined): Confirmation | null {
-  if (value === undefined) return null
-  if (isObject(value) && Object.keys(value).length === 1) {
-    const { jkt, 'x5t#S256': x5t } = value
-    if (typeof jkt === 'string') return { jkt }
-    if (typeof x5t === 'string') return { 'x5t#S256': x5t }
-  }
-  throw invalid('cnf')
+  const confirmation = readConfirmation(value)
+  if (confirmation === undefined) throw invalid('cnf')
+  return confirmation
 }
 
 function string(claims: JsonObject, name: string): string {

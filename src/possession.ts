@@ -6,6 +6,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { JudgeCertificates } from './clientcertificate.ts'
 import { proofReader } from './dpop.ts'
+import { isObject, type Json } from './net/json.ts'
 import type { Nonces } from './nonce.ts'
 import type { Sender } from './policy/question.ts'
 import { printable, Refusal } from './refusal.ts'
@@ -84,6 +85,19 @@ export function possession(nonces: Nonces, judge: JudgeCertificates): Prove {
     const confirmation = { 'x5t#S256': thumbprint(leaf) }
     return { sender: 'mtls', confirmation, proof: null, isHearsay: areHearsay === true }
   }
+}
+
+/**
+ * Reads a `cnf` claim (RFC 7800 §3.1).
+ * @returns null for an absent one; undefined for one that is not understood, which is not to be taken for none: the
+ *   token would be good for everybody
+ */
+export function readConfirmation(claim: Json | undefined): Confirmation | null | undefined {
+  if (claim === undefined) return null
+  if (!isObject(claim) || Object.keys(claim).length !== 1) return undefined
+  const { jkt, 'x5t#S256': x5t } = claim
+  if (typeof jkt === 'string') return { jkt }
+  return typeof x5t === 'string' ? { 'x5t#S256': x5t } : undefined
 }
 
 /** How strongly a token with this confirmation is bound. */

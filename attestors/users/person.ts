@@ -9,7 +9,7 @@ import { lineageOf, nameOf } from '../../src/lineage.ts'
 import { isObject, type Json, type JsonObject } from '../../src/net/json.ts'
 import { digestOf, type UnverifiedJwt } from '../../src/net/jwt.ts'
 import type { Party } from '../../src/policy/question.ts'
-import type { Confirmation } from '../../src/possession.ts'
+import { type Confirmation, readConfirmation } from '../../src/possession.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
 import { seconds } from '../../src/units.ts'
 import { PERSON } from '../../src/uri.ts'
@@ -190,13 +190,8 @@ function mayActOf({ may_act: mayAct }: JsonObject, issuer: string): string | nul
 }
 
 /** A token that is bound to a key is worth something only with that key (RFC 7800). */
-function confirmationOf(claims: JsonObject): Confirmation | null {
-  const { cnf } = claims
-  if (cnf === undefined) return null
-  if (isObject(cnf) && Object.keys(cnf).length === 1) {
-    const { jkt, 'x5t#S256': x5t } = cnf
-    if (typeof jkt === 'string') return { jkt }
-    if (typeof x5t === 'string') return { 'x5t#S256': x5t }
-  }
-  throw invalidClaim('cnf', 'one of jkt and x5t#S256', cnf)
+function confirmationOf({ cnf }: JsonObject): Confirmation | null {
+  const confirmation = readConfirmation(cnf)
+  if (confirmation === undefined) throw invalidClaim('cnf', 'one of jkt and x5t#S256', cnf)
+  return confirmation
 }
