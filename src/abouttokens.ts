@@ -1,8 +1,6 @@
 /** What can be asked about a token that has left: what it is good for, and that it be good for nothing any more. */
 
-import { accessTokens } from './accesstoken.ts'
 import { type CallerRooms, callers } from './caller.ts'
-import type { Config } from './config.ts'
 import { type Finding, type Inquiry, introspect } from './introspection.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Revocations } from './revocations.ts'
@@ -17,21 +15,17 @@ export type AboutTokens = {
 }
 
 /** The rooms that such a question passes through. */
-export type AboutRooms = Omit<CallerRooms, 'tokens'> & {
+export type AboutRooms = CallerRooms & {
   readonly issuer: string
   readonly keys: SigningKeys
   readonly revocations: Revocations
+  /** The workloads behind an audience, by canonical URI. */
+  readonly servedBy: (audience: string) => readonly string[]
 }
 
 /** Composed in `broker.ts`. */
-export function aboutTokens(
-  { resources }: Pick<Config, 'resources'>,
-  rooms: AboutRooms,
-): AboutTokens {
-  const asking = { ...rooms, tokens: accessTokens(rooms.issuer, rooms.keys) }
-  const servers = new Map(resources.map(({ audience, servedBy }) => [audience, servedBy]))
-  const servedBy = (audience: string) => servers.get(audience) ?? []
-  const known = { ...asking, servedBy, callers: callers(asking) }
+export function aboutTokens(rooms: AboutRooms): AboutTokens {
+  const known = { ...rooms, callers: callers(rooms) }
   return {
     introspect: (inquiry) => introspect(known, inquiry),
     takeBack: (wish) => takeBack(known, wish),

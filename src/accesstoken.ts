@@ -9,7 +9,7 @@ import { parseJwt, soleAudience } from './net/jwt.ts'
 import { verifySignature } from './net/signature.ts'
 import { looksOpaque, openToken } from './opaque.ts'
 import { type Confirmation, readConfirmation } from './possession.ts'
-import { printable, Refusal } from './refusal.ts'
+import { printable, REASONS, Refusal } from './refusal.ts'
 import { TOKEN_TYPE } from './token.ts'
 import { TXN_TOKEN_TYPE } from './transaction.ts'
 
@@ -43,6 +43,8 @@ export type AccessTokens = {
    * @throws Refusal one of the reasons of bad evidence; which one is for the operator alone
    */
   read(token: string, nowSeconds: number): AccessToken
+  /** The same, for whoever may not learn what is wrong with a token: null for everything that is none, or no longer one. */
+  find(token: string, nowSeconds: number): AccessToken | null
   /**
    * The same of a transaction token, which is good for nothing that an access token is good for. Whoever asked for it
    * (`req_wl`) stands as its client.
@@ -64,14 +66,24 @@ export function accessTokens(issuer: string, keys: Pick<SigningKeys, 'readers'>)
     return { claims, kid, expiresAt }
   }
 
+  function read(token: string, nowSeconds: number): AccessToken {
+    const readers = keys.readers(nowSeconds)
+    const format = looksOpaque(token) ? 'opaque' : 'jwt'
+    const opened =
+      format === 'opaque' ? openToken(token, readers) : openJwt(token, readers, TOKEN_TYPE)
+    const found = checked(opened, nowSeconds)
+    return { ...described(found.claims), ...found, format }
+  }
+
   return {
-    read(token, nowSeconds) {
-      const readers = keys.readers(nowSeconds)
-      const format = looksOpaque(token) ? 'opaque' : 'jwt'
-      const opened =
-        format === 'opaque' ? openToken(token, readers) : openJwt(token, readers, TOKEN_TYPE)
-      const found = checked(opened, nowSeconds)
-      return { ...described(found.claims), ...found, format }
+    read,
+    find(token, nowSeconds) {
+      try {
+        return read(token, nowSeconds)
+      } catch (error) {
+        if (error instanceof Refusal && REASONS[error.reason].answer === 'evidence') return null
+        throw error
+      }
     },
     readTransaction(token, nowSeconds) {
       const opened = openJwt(token, keys.readers(nowSeconds), TXN_TOKEN_TYPE)

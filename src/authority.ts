@@ -12,8 +12,7 @@ import type { Confirmation } from './possession.ts'
 import { printable, Refusal } from './refusal.ts'
 
 /** What an actor is: a person, a program, or an agent that a model steers. */
-export const PROFILES = ['user', 'service', 'ai_agent'] as const
-export type Profile = (typeof PROFILES)[number]
+export type Profile = 'user' | 'service' | 'ai_agent'
 
 /** One actor, and below it who acted before. Inbound ones are kept whole, members that are not known here included. */
 export type Act = {

@@ -2,14 +2,14 @@
 
 import { randomBytes } from 'node:crypto'
 import { type AboutTokens, aboutTokens } from './abouttokens.ts'
-import { accessTokens } from './accesstoken.ts'
+import { type AccessTokens, accessTokens } from './accesstoken.ts'
 import { type Audit, type AuditSink, auditTo, fileSink } from './audit.ts'
 import type { CertificateStatus } from './certificate.ts'
 import { type Challenges, challenges } from './challenge.ts'
 import { type ClientAuthorities, certificateJudge } from './clientcertificate.ts'
 import { type Config, policySettings } from './config.ts'
 import { decisionId } from './decisionid.ts'
-import { delegation, startProviders } from './delegation.ts'
+import { type Behalf, delegation, startProviders } from './delegation.ts'
 import { type Ask, exchange, type Issued } from './exchange.ts'
 import { type ExplainedDecision, explained } from './explained.ts'
 import { type Feed, feeds } from './feed.ts'
@@ -152,7 +152,7 @@ export async function createBroker(config: Config, world: World): Promise<Broker
     cleanup.push(startUpkeep(config, world, store, keys, revocations))
     policies.watch()
     geo.watch()
-    const opened = { store, keys, revocations, policies, geo, ...who, behalf, sink, close }
+    const opened = { store, keys, revocations, policies, geo, ...who, tokens, behalf, sink, close }
     return assemble(config, world, opened)
   } catch (error) {
     await close()
@@ -171,7 +171,8 @@ type Parts = {
   readonly nonces: Nonces
   readonly vouching: Vouching
   readonly noted: Successes
-  readonly behalf: ReturnType<typeof delegation>
+  readonly tokens: AccessTokens
+  readonly behalf: Behalf
   readonly sink: AuditSink
   readonly close: () => Promise<void>
 }
@@ -218,7 +219,7 @@ function assemble(config: Config, world: World, parts: Parts): Broker {
     exchange: together(
       traces === null ? (ask: Ask) => exchange(rooms, ask) : traced(rooms, traces),
     ),
-    ...aboutTokens(config, { ...rooms, seconds }),
+    ...aboutTokens({ ...rooms, tokens: parts.tokens, seconds }),
     feed: feed.current,
     ready,
     retire() {

@@ -7,7 +7,7 @@ import type { AccessToken, AccessTokens } from './accesstoken.ts'
 import type { Identity } from './identity.ts'
 import { namesOf, namesOfIdentity } from './lineage.ts'
 import type { Spend } from './pinning.ts'
-import { type Held, type Proofs, type Prove, proves, UNBOUND } from './possession.ts'
+import { type Held, type Proofs, type Prove, proves, schemeOf, UNBOUND } from './possession.ts'
 import { Refusal } from './refusal.ts'
 import { admit, type Revocations } from './revocations.ts'
 import { demandNamed, type Shown, type Vouching } from './vouching.ts'
@@ -97,7 +97,7 @@ function byToken(
   }
   const { confirmation } = token
   // RFC 9449 §7.1: what is bound by DPoP is presented as such, and nothing else is.
-  const expected = confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
+  const expected = schemeOf(confirmation)
   if (scheme !== expected || !proves(held, confirmation)) {
     throw new Refusal('sender_unproved', { scheme, expected, held: held.sender })
   }

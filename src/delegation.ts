@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import type { Rooms } from './exchange.ts'
 import type { AttestorWorld, EntityRef } from './identity.ts'
 import { mandateOf } from './mandate.ts'
+import { entityText } from './policy/scan.ts'
 import { sealer } from './seal.ts'
 import { subjects } from './subjects.ts'
 
@@ -33,31 +34,36 @@ export type DelegationParts = {
   readonly secret: string
 }
 
+/** What is known of acting for somebody. */
+export type Behalf = Pick<Rooms, 'subjects' | 'mandate'> & {
+  readonly carried: Carried
+  /** The workloads behind an audience, by canonical URI. */
+  readonly servedBy: (audience: string) => readonly string[]
+}
+
 /** Composed in `broker.ts`. */
 export function delegation(
   config: Pick<Config, 'issuer' | 'resources' | 'transactions' | 'delegation'>,
   { tokens, providers, secret }: DelegationParts,
-): Pick<Rooms, 'subjects' | 'mandate'> & { readonly carried: Carried } {
+): Behalf {
   const { issuer } = config
   const { maxDepth, agents } = config.delegation
   const own = [...config.resources, ...(config.transactions === null ? [] : [config.transactions])]
   const served = new Map(own.map(({ audience, servedBy }) => [audience, servedBy]))
   const carries = carried(sealer(secret, 'carried people'))
-  const named = new Set(agents.map(textOf))
+  const named = new Set(agents.map(entityText))
+  const servedBy = (audience: string) => served.get(audience) ?? []
   const rules = {
     issuer,
     maxDepth,
     profileOf: ({ principal }: { readonly principal: EntityRef }) =>
-      named.has(textOf(principal)) ? ('ai_agent' as const) : ('service' as const),
-    servedBy: (audience: string) => served.get(audience) ?? [],
+      named.has(entityText(principal)) ? ('ai_agent' as const) : ('service' as const),
+    servedBy,
   }
   return {
     subjects: subjects({ issuer, tokens, providers, personOf: carries.open }),
     mandate: (authority, asking) => mandateOf(authority, asking, rules),
     carried: carries,
+    servedBy,
   }
-}
-
-function textOf({ type, id }: EntityRef): string {
-  return `${type}::${JSON.stringify(id)}`
 }

@@ -106,6 +106,14 @@ export function senderOf(confirmation: Confirmation | null): Sender {
   return 'jkt' in confirmation ? 'dpop' : 'mtls'
 }
 
+/**
+ * How a token with this confirmation is used: by the scheme `DPoP` with a proof, else as a bearer token (RFC 9449 §7.1;
+ * RFC 8705 §3 has no scheme of its own).
+ */
+export function schemeOf(confirmation: Confirmation | null): 'Bearer' | 'DPoP' {
+  return senderOf(confirmation) === 'dpop' ? 'DPoP' : 'Bearer'
+}
+
 /** SHA-256 over the DER of a certificate, base64url (RFC 8705 §3.1). */
 export function thumbprint(certificate: Buffer): string {
   return hash('sha256', certificate, 'base64url')

@@ -1,9 +1,9 @@
 /** A token taken back by its holder (RFC 7009). What was delegated from it falls with it; nothing else does. */
 
-import type { AccessToken, AccessTokens } from './accesstoken.ts'
+import type { AccessTokens } from './accesstoken.ts'
 import type { Callers, ShownCaller } from './caller.ts'
 import { nameOf } from './lineage.ts'
-import { REASONS, Refusal } from './refusal.ts'
+import { Refusal } from './refusal.ts'
 import type { Revocations } from './revocations.ts'
 
 /** Revocations that holders may have in force at one time. Beyond it they are asked to come back. */
@@ -34,9 +34,9 @@ export async function takeBack(
   rooms: ReturnRooms,
   { caller: shown, token }: Return,
 ): Promise<void> {
-  const { callers, revocations, seconds } = rooms
+  const { callers, tokens, revocations, seconds } = rooms
   const { uri } = await callers.identify(shown)
-  const held = valid(rooms, token)
+  const held = tokens.find(token, seconds())
   // Its key need not be proved: whoever lost it has the best of reasons to revoke.
   if (held === null || held.clientId !== uri) return
   const { jti, issuedAt, expiresAt } = held
@@ -63,15 +63,5 @@ function insistOnRoom(
   // Counted only where there are enough to count.
   if (size() >= MAX_BY_ONE && countBy(holder, now) >= MAX_BY_ONE) {
     throw new Refusal('overloaded', { limit: MAX_BY_ONE, found: `revocations by ${holder}` })
-  }
-}
-
-/** Null for everything that is no token of ours, or no longer one. */
-function valid({ tokens, seconds }: ReturnRooms, text: string): AccessToken | null {
-  try {
-    return tokens.read(text, seconds())
-  } catch (error) {
-    if (error instanceof Refusal && REASONS[error.reason].answer === 'evidence') return null
-    throw error
   }
 }

@@ -12,7 +12,7 @@ import type { Proof } from './identity.ts'
 import { ID_JAG_TYPE } from './idjag.ts'
 import { nameOf, namesOf } from './lineage.ts'
 import { isObject, type Json, type JsonObject } from './net/json.ts'
-import { digestOf, parseJwt } from './net/jwt.ts'
+import { digestOf, mediaType, parseJwt } from './net/jwt.ts'
 import { looksOpaque } from './opaque.ts'
 import type { Party } from './policy/question.ts'
 import { few, printable, Refusal } from './refusal.ts'
@@ -70,7 +70,7 @@ export function looksGranted(assertion: string): boolean {
   if (!/oauth-id-jag\+jwt/i.test(header.toString('latin1'))) return false
   try {
     const { typ } = parseJwt(assertion, { types: TYPES }).header
-    return typ?.toLowerCase().replace(/^application\//, '') === ID_JAG_TYPE
+    return typ !== undefined && mediaType(typ) === ID_JAG_TYPE
   } catch (error) {
     if (error instanceof Refusal) return false
     throw error

@@ -4,13 +4,14 @@
  */
 
 import type { Transaction } from './authority.ts'
-import { CARRIED, type Carried } from './carried.ts'
+import { CARRIED } from './carried.ts'
 import type { Grant } from './grant.ts'
 import type { Signer } from './keys.ts'
 import { isObject, type Json, type JsonObject } from './net/json.ts'
 import { receiptsOf } from './receipt.ts'
 import { few, printable, Refusal } from './refusal.ts'
 import { signStatement } from './statement.ts'
+import type { Making } from './token.ts'
 
 /** `typ` of a transaction token. */
 export const TXN_TOKEN_TYPE = 'txntoken+jwt'
@@ -63,14 +64,7 @@ function objectIn(claim: Json | undefined): JsonObject | null {
 }
 
 /** What a transaction token is made with, besides its Grant. */
-export type MakingTransaction = {
-  /** Our issuer identifier, exactly as published. */
-  readonly issuer: string
-  /** The decision id. */
-  readonly jti: string
-  readonly carried: Pick<Carried, 'seal'>
-  readonly transaction: Transaction
-}
+export type MakingTransaction = Making & { readonly transaction: Transaction }
 
 /** @throws Refusal `token_oversized`, `user_oversized`, `chain_oversized` */
 export function makeTransactionToken(

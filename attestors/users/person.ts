@@ -7,7 +7,7 @@ import type { Authority } from '../../src/authority.ts'
 import { actorsOf, readAct } from '../../src/authority.ts'
 import { lineageOf, nameOf } from '../../src/lineage.ts'
 import { isObject, type Json, type JsonObject } from '../../src/net/json.ts'
-import { digestOf, type UnverifiedJwt } from '../../src/net/jwt.ts'
+import { digestOf, mediaType, type UnverifiedJwt } from '../../src/net/jwt.ts'
 import type { Party } from '../../src/policy/question.ts'
 import { type Confirmation, readConfirmation } from '../../src/possession.ts'
 import { printable, Refusal } from '../../src/refusal.ts'
@@ -121,21 +121,17 @@ export function checkType(
   if (kind === undefined || !accept.includes(kind)) {
     throw new Refusal('type_refused', { expected: accept, found: printable(type) })
   }
-  const isAccess = 'scope' in claims || 'scp' in claims || typOf(header.typ) === 'at+jwt'
+  const isAccess = 'scope' in claims || 'scp' in claims || mediaType(header.typ ?? '') === 'at+jwt'
   // RFC 8417 §2.2: what has `events` tells of something, as a logout token does, which once needed no `typ` of its own.
   const fits =
     !('events' in claims) && (kind === 'id-jag' || isAccess === (kind === 'access_token'))
-  if (HEADER_TYPES[kind].includes(typOf(header.typ)) && fits) return
+  if (HEADER_TYPES[kind].includes(mediaType(header.typ ?? '')) && fits) return
   throw new Refusal('type_refused', { expected: kind, found: printable(header.typ) })
 }
 
 /** An ID-JAG: an assertion that an identity provider made out to us. */
 function isGrant({ header }: UnverifiedJwt): boolean {
-  return HEADER_TYPES['id-jag'].includes(typOf(header.typ))
-}
-
-function typOf(typ = ''): string {
-  return typ.toLowerCase().replace(/^application\//, '')
+  return HEADER_TYPES['id-jag'].includes(mediaType(header.typ ?? ''))
 }
 
 /** One that is for somebody else, too, could be brought by them. */

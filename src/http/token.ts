@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Ask, Issued } from '../exchange.ts'
 import type { Evidence } from '../identity.ts'
+import { schemeOf } from '../possession.ts'
 import { printable, Refusal } from '../refusal.ts'
 import { plainAddress } from './address.ts'
 import type { ReadCertificates, ShownCertificates } from './certificates.ts'
@@ -203,5 +204,5 @@ function successBody({ token, grant, issuedType: type }: Issued): Record<string,
 /** RFC 8693 §2.2.1: what is no access token has no way of being used as one. */
 function tokenType(type: Issued['issuedType'], { confirmation }: Issued['grant']): string {
   if (type !== null && type !== 'access_token') return 'N_A'
-  return confirmation !== null && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
+  return schemeOf(confirmation)
 }
