@@ -3,12 +3,10 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { AgentError, type AgentOptions, agent, subjectFile } from '../../src/agent/index.ts'
 import { UsageError } from '../../src/cli/command.ts'
-import { freePorts } from '../../src/cli/ports.ts'
-import { command } from '../../src/cli/token.ts'
 import { RESOURCE } from '../world/broker.ts'
 import {
   ACCESS_TOKEN,
@@ -19,14 +17,8 @@ import {
   PLANNER,
   startDelegation,
 } from '../world/delegation.ts'
+import { listening, runToken } from '../world/listening.ts'
 import { scratch } from '../world/scratch.ts'
-
-async function listening(t: TestContext): Promise<DelegationWorld> {
-  const [port = 0] = await freePorts(1)
-  const world = await startDelegation(t, { issuer: `http://127.0.0.1:${port}` })
-  await world.app.listen({ host: '127.0.0.1', port })
-  return world
-}
 
 function acting(world: DelegationWorld, name: string, options: Partial<AgentOptions>) {
   return agent({
@@ -45,7 +37,7 @@ const forAlice = (world: DelegationWorld, type = 'id_token') => ({
 
 for (const type of ['id_token', ID_TOKEN]) {
   test(`agent({ subject }): an ID token as ${type}`, async (t) => {
-    const world = await listening(t)
+    const world = await listening(t, startDelegation)
     const claims = decodeJwt(await acting(world, 'planner', forAlice(world, type)).token())
     assert.equal(claims.sub, ALICE)
     assert.equal(claims['client_id'], PLANNER)
@@ -54,7 +46,7 @@ for (const type of ['id_token', ID_TOKEN]) {
 }
 
 test('agent({ mayAct }): the sub-agent goes on from there, and reads its subject anew each time', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const planner = acting(world, 'planner', { ...forAlice(world), mayAct: HELPER })
   let read = 0
   const helper = acting(world, 'helper', {
@@ -76,7 +68,7 @@ test('agent({ mayAct }): the sub-agent goes on from there, and reads its subject
 })
 
 test('agent({ subject }): a credential that goes as a client assertion', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
   const source = async () => ({ type, assertion: world.actor('planner') })
   const claims = decodeJwt(await acting(world, 'planner', { ...forAlice(world), source }).token())
@@ -84,7 +76,7 @@ test('agent({ subject }): a credential that goes as a client assertion', async (
 })
 
 test('agent({ subject }): what cannot be asked is an error of its own', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const certified = async () => ({ clientId: 'spiffe://prod.example/planner' })
   const rows: readonly (readonly [string, Partial<AgentOptions>])[] = [
     // Over plain HTTP there is no certificate that could be the actor's.
@@ -103,37 +95,21 @@ test('agent({ subject }): what cannot be asked is an error of its own', async (t
   }
 })
 
-/** Runs `countersign token` in this process, on the test's clock. */
-async function run(world: DelegationWorld, ...args: readonly string[]) {
-  const lines: string[] = []
-  const code = await command.run(['--issuer', world.issuer, '--resource', RESOURCE, ...args], {
-    out: (line) => lines.push(line),
-    note: (line) => lines.push(line),
-    stdout: process.stdout,
-    stderr: process.stderr,
-    env: {},
-    colour: false,
-    stopped: () => new Promise(() => {}),
-    now: () => world.clock.now(),
-  })
-  return { code, out: lines.join('\n') }
-}
-
 test('countersign token --subject-token-file: for Alice, and on to the helper', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const folder = scratch(t)
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), `${text}\n`)
     return join(folder, name)
   }
-  const parent = await run(
+  const parent = await runToken(
     world,
     ...['--token-file', file('planner', world.actor('planner')), '--may-act', HELPER],
     ...['--subject-token-file', file('alice', world.idToken()), '--subject-token-type', 'id_token'],
     ...['--scope', 'trades:read', '--scope', 'trades:write'],
   )
   assert.equal(parent.code, 0, parent.out)
-  const { code, out } = await run(
+  const { code, out } = await runToken(
     world,
     ...['--token-file', file('helper', world.actor('helper')), '--scope', 'trades:read', '--json'],
     ...['--subject-token-file', file('parent', parent.out), '--subject-token-type', 'access_token'],
@@ -146,8 +122,8 @@ test('countersign token --subject-token-file: for Alice, and on to the helper', 
 })
 
 test('--subject-token-file and --subject-token-type go together', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   for (const option of ['--subject-token-file', '--subject-token-type']) {
-    await assert.rejects(run(world, '--token-file', '/nowhere', option, 'x'), UsageError)
+    await assert.rejects(runToken(world, '--token-file', '/nowhere', option, 'x'), UsageError)
   }
 })

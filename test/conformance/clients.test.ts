@@ -4,27 +4,19 @@
  */
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { auth } from '@modelcontextprotocol/sdk/client/auth.js'
 import { StaticPrivateKeyJwtProvider } from '@modelcontextprotocol/sdk/client/auth-extensions.js'
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { agent } from '../../src/agent/index.ts'
-import { freePorts } from '../../src/cli/ports.ts'
 import { InvalidToken, verifier } from '../../src/resource/index.ts'
-import { RESOURCE, startBroker, type TestBroker, WORKLOAD } from '../world/broker.ts'
+import { RESOURCE, startBroker, WORKLOAD } from '../world/broker.ts'
+import { listening } from '../world/listening.ts'
 
 const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
-/** A broker that listens at its issuer. */
-async function listening(t: TestContext, path = ''): Promise<TestBroker> {
-  const [port = 0] = await freePorts(1)
-  const world = await startBroker(t, { issuer: `http://127.0.0.1:${port}${path}` })
-  await world.app.listen({ host: '127.0.0.1', port })
-  return world
-}
 
 function assertToken(token: unknown): void {
   const claims = decodeJwt(String(token))
@@ -37,7 +29,7 @@ for (const path of ['', '/tenant1']) {
   const where = path === '' ? 'an issuer without a path' : 'an issuer with a path'
 
   test(`MCP TypeScript SDK: StaticPrivateKeyJwtProvider, ${where}`, async (t) => {
-    const world = await listening(t, path)
+    const world = await listening(t, startBroker, path)
     // What an MCP server would say of itself (RFC 9728): the SDK starts there.
     const metadata = { resource: RESOURCE, authorization_servers: [world.issuer] }
     const provider = new StaticPrivateKeyJwtProvider({
@@ -55,7 +47,7 @@ for (const path of ['', '/tenant1']) {
   })
 
   test(`openid-client: discovery and the jwt-bearer grant, ${where}`, async (t) => {
-    const world = await listening(t, path)
+    const world = await listening(t, startBroker, path)
     const options = { execute: [openid.allowInsecureRequests] }
     const config = await openid.discovery(
       new URL(world.issuer),
@@ -73,7 +65,7 @@ for (const path of ['', '/tenant1']) {
   })
 
   test(`oauth4webapi: RFC 8414 discovery and client_credentials, ${where}`, async (t) => {
-    const world = await listening(t, path)
+    const world = await listening(t, startBroker, path)
     const issuer = new URL(world.issuer)
     const insecure = { [oauth.allowInsecureRequests]: true }
     const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })
@@ -96,7 +88,7 @@ for (const path of ['', '/tenant1']) {
 }
 
 test('openid-client: client_credentials with the assertion of a custom ClientAuth', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const withAssertion: openid.ClientAuth = (_server, _client, body) => {
     body.set('client_assertion_type', JWT_BEARER_ASSERTION)
     body.set('client_assertion', world.cluster.mint())
@@ -117,7 +109,7 @@ test('openid-client: client_credentials with the assertion of a custom ClientAut
 })
 
 test('oauth4webapi understands a refusal', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const server = { issuer: world.issuer, token_endpoint: `${world.issuer}/token` }
   const client = { client_id: 'x' }
   const response = await oauth.genericTokenEndpointRequest(
@@ -135,7 +127,7 @@ test('oauth4webapi understands a refusal', async (t) => {
 })
 
 test('our agent and our verifier: a token, kept while it lasts, renewed before it ends', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   let reads = 0
   const asking = agent({
     issuer: world.issuer,
@@ -172,7 +164,7 @@ test('our agent and our verifier: a token, kept while it lasts, renewed before i
 })
 
 test('our agent: fetch carries the token, and gets a new one after a 401, once', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const seen: string[] = []
   const http: typeof fetch = async (input, init) => {
     const request = new Request(input, init)
@@ -216,7 +208,7 @@ test('our agent shows its token to the resource and to nobody else', async () =>
 })
 
 test('our verifier tells a bad token from keys that cannot be had', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const token = String((await world.ask(world.form())).body['access_token'])
   const options = { issuer: world.issuer, audience: RESOURCE, now: () => world.clock.now() }
   for (const answer of [
@@ -232,7 +224,7 @@ test('our verifier tells a bad token from keys that cannot be had', async (t) =>
 })
 
 test('our agent says what the broker said, with the request id for its operator', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const options = {
     issuer: world.issuer,
     resource: RESOURCE,

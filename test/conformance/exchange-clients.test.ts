@@ -4,11 +4,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { calculateJwkThumbprint, decodeJwt, exportJWK, type JSONWebKeySet } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
-import { freePorts } from '../../src/cli/ports.ts'
 import { verifyReceipts } from '../../src/resource/index.ts'
 import {
   ACCESS_TOKEN,
@@ -19,19 +18,7 @@ import {
   PLANNER,
   startDelegation,
 } from '../world/delegation.ts'
-
-/** A broker that listens at its issuer. */
-async function listening(t: TestContext): Promise<DelegationWorld> {
-  const [port = 0] = await freePorts(1)
-  const world = await startDelegation(t, { issuer: `http://127.0.0.1:${port}` })
-  await world.app.listen({ host: '127.0.0.1', port })
-  return world
-}
-
-/** How far the test's clock is ahead of the one that these clients read. */
-function skewOf({ clock }: DelegationWorld): number {
-  return clock.seconds() - Math.floor(Date.now() / 1000)
-}
+import { listening, skewOf } from '../world/listening.ts'
 
 /** What a client sends besides `grant_type`. */
 type Parameters = Readonly<Record<string, string>>
@@ -85,7 +72,7 @@ async function assertChain(
 }
 
 test('openid-client: an agent for a person, then a sub-agent, each bound to its own key', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const config = await openid.discovery(
     new URL(world.issuer),
     'agent',
@@ -129,7 +116,7 @@ test('openid-client: an agent for a person, then a sub-agent, each bound to its 
 })
 
 test('oauth4webapi: an agent for a person, then a sub-agent, each bound to its own key', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startDelegation)
   const issuer = new URL(world.issuer)
   const insecure = { [oauth.allowInsecureRequests]: true }
   const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })

@@ -1,26 +1,18 @@
 /** Unmodified clients revoke their tokens, over real HTTP. */
 
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
-import { freePorts } from '../../src/cli/ports.ts'
 import { nameOf } from '../../src/lineage.ts'
 import { RESOURCE, startBroker, type TestBroker, WORKLOAD } from '../world/broker.ts'
+import { listening } from '../world/listening.ts'
 
 const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** A broker that listens at its issuer. */
-async function listening(t: TestContext): Promise<TestBroker> {
-  const [port = 0] = await freePorts(1)
-  const world = await startBroker(t, { issuer: `http://127.0.0.1:${port}` })
-  await world.app.listen({ host: '127.0.0.1', port })
-  return world
-}
-
 test('openid-client: a token is revoked, and nobody else revokes it', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const withAssertion: openid.ClientAuth = (_server, _client, body) => {
     body.set('client_assertion_type', JWT_BEARER_ASSERTION)
     body.set('client_assertion', world.cluster.mint())
@@ -37,7 +29,7 @@ test('openid-client: a token is revoked, and nobody else revokes it', async (t) 
 })
 
 test('oauth4webapi: a token is revoked', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const insecure = { [oauth.allowInsecureRequests]: true }
   const issuer = new URL(world.issuer)
   const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })

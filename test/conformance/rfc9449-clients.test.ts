@@ -6,34 +6,20 @@
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { calculateJwkThumbprint, decodeJwt, exportJWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { type AgentKey, agent, freshKey, keyFile } from '../../src/agent/index.ts'
 import { UsageError } from '../../src/cli/command.ts'
-import { freePorts } from '../../src/cli/ports.ts'
-import { command } from '../../src/cli/token.ts'
 import { InvalidToken, proofNonces, verifier } from '../../src/resource/index.ts'
 import { RESOURCE, startBroker, type TestBroker, WORKLOAD } from '../world/broker.ts'
+import { listening, runToken, skewOf } from '../world/listening.ts'
 import { scratch } from '../world/scratch.ts'
 
 const JWT_BEARER_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 const JWT_BEARER_ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const SCOPE = 'trades:read trades:write'
-
-/** A broker that listens at its issuer. */
-async function listening(t: TestContext): Promise<TestBroker> {
-  const [port = 0] = await freePorts(1)
-  const world = await startBroker(t, { issuer: `http://127.0.0.1:${port}` })
-  await world.app.listen({ host: '127.0.0.1', port })
-  return world
-}
-
-/** How far the test's clock is ahead of the one that these clients read. */
-function skewOf({ clock }: TestBroker): number {
-  return clock.seconds() - Math.floor(Date.now() / 1000)
-}
 
 async function assertBound(world: TestBroker, token: string, key: CryptoKey): Promise<void> {
   const claims = decodeJwt(token)
@@ -49,7 +35,7 @@ async function assertBound(world: TestBroker, token: string, key: CryptoKey): Pr
 
 for (const alg of ['ES256', 'Ed25519', 'PS256', 'RS256']) {
   test(`openid-client: a bound token by ${alg}, nonce retry included`, async (t) => {
-    const world = await listening(t)
+    const world = await listening(t, startBroker)
     const config = await openid.discovery(
       new URL(world.issuer),
       'agent',
@@ -70,7 +56,7 @@ for (const alg of ['ES256', 'Ed25519', 'PS256', 'RS256']) {
 }
 
 test('oauth4webapi: a bound token by client_credentials, nonce retry included', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const issuer = new URL(world.issuer)
   const insecure = { [oauth.allowInsecureRequests]: true }
   const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })
@@ -137,7 +123,7 @@ function pair(world: TestBroker, dpop: AgentKey) {
 }
 
 test('our agent and our verifier: nonces on both sides, and a token that is good with its key alone', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const key = freshKey()
   const { asking, verify, statuses } = pair(world, key)
   const call = async () =>
@@ -156,47 +142,31 @@ test('our agent and our verifier: nonces on both sides, and a token that is good
   await assert.rejects(verify({ method: 'GET', url: '/trades', headers }), InvalidToken)
 })
 
-/** Runs `countersign token` in this process, on the test's clock. */
-async function run(world: TestBroker, ...args: readonly string[]) {
-  const lines: string[] = []
-  const code = await command.run(['--issuer', world.issuer, '--resource', RESOURCE, ...args], {
-    out: (line) => lines.push(line),
-    note: (line) => lines.push(line),
-    stdout: process.stdout,
-    stderr: process.stderr,
-    env: {},
-    colour: false,
-    stopped: () => new Promise(() => {}),
-    now: () => world.clock.now(),
-  })
-  return { code, out: lines.join('\n') }
-}
-
 test('countersign token --dpop --key-file: the same key after a restart', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const folder = scratch(t)
   const file = join(folder, 'key.pem')
   writeFileSync(join(folder, 'token'), world.cluster.mint())
   const args = ['--token-file', join(folder, 'token'), '--dpop', '--key-file', file]
-  const first = await run(world, ...args)
+  const first = await runToken(world, ...args)
   assert.equal(first.code, 0, first.out)
   const { jkt } = keyFile(file)
   assert.deepEqual(decodeJwt(first.out)['cnf'], { jkt })
-  const { out } = await run(world, ...args, '--json')
+  const { out } = await runToken(world, ...args, '--json')
   assert.equal(JSON.parse(out).token_type, 'DPoP')
   assert.deepEqual(decodeJwt(JSON.parse(out).access_token)['cnf'], { jkt })
 
   writeFileSync(join(folder, 'open.pem'), 'x', { mode: 0o644 })
-  const open = await run(world, ...args.slice(0, -1), join(folder, 'open.pem'))
+  const open = await runToken(world, ...args.slice(0, -1), join(folder, 'open.pem'))
   assert.equal(open.code, 1)
   assert.match(open.out, /^countersign token: key_unusable: .*mode 0644/)
 })
 
 test('--dpop and --key-file go together', async (t) => {
-  const world = await listening(t)
+  const world = await listening(t, startBroker)
   const file = join(scratch(t), 'key.pem')
   for (const args of [['--dpop'], ['--key-file', file]]) {
-    await assert.rejects(run(world, '--token-file', '/nowhere', ...args), UsageError)
+    await assert.rejects(runToken(world, '--token-file', '/nowhere', ...args), UsageError)
   }
   assert.equal(existsSync(file), false)
 })
